@@ -1,0 +1,67 @@
+"""What answering asks of an open snapshot of the zones. `store` fulfils it, `app` hands it over.
+
+All names are uncompressed wire form in lower case, root octet included.
+"""
+
+from typing import Protocol
+
+from blackhole_guard.wire.records import RRset
+
+
+class ServedZone(Protocol):
+    """A zone that we are authoritative for."""
+
+    @property
+    def apex(self) -> bytes:
+        """Owner name of the zone's SOA."""
+
+    @property
+    def block(self) -> str | None:
+        """Label of the registry block it lies in (`10.0.0.0/8`, `home.arpa`); None: a public zone, not in the ledger."""
+
+    @property
+    def soa(self) -> RRset:
+        """The SOA as an answer to a question for it."""
+
+    @property
+    def negative_soa(self) -> RRset:
+        """The SOA as the authority of a negative response: its TTL is the smaller of TTL and MINIMUM (RFC 2308 section 3)."""
+
+
+class Delegation(Protocol):
+    """A zone cut below which others are authoritative."""
+
+    @property
+    def owner(self) -> bytes:
+        """Owner name of the NS RRset."""
+
+    @property
+    def zone(self) -> ServedZone:
+        """The zone that delegates."""
+
+    @property
+    def ns(self) -> RRset:
+        """The name servers of the delegated zone."""
+
+    @property
+    def glue(self) -> tuple[RRset, ...]:
+        """A and AAAA RRsets of those name servers, as far as they were given."""
+
+
+class ZoneReader(Protocol):
+    """An open snapshot: immutable, whole, one generation."""
+
+    def find_enclosing(self, name: bytes) -> ServedZone | Delegation | None:
+        """Find the deepest zone apex or delegation at or above `name`; the apex where both are at one name.
+
+        A delegation has the attribute `ns`, a zone has `apex`; None: `name` lies in no zone of ours.
+        """
+
+    def find_parent(self, apex: bytes) -> ServedZone | None:
+        """Find the zone of ours that holds the parent side of `apex`, for DS questions (RFC 4035 section 3.1.4.1)."""
+
+    def find_rrsets(self, name: bytes) -> tuple[RRset, ...]:
+        """All RRsets at `name`, apex records included; empty where there are none. The owner in each is `name`."""
+
+    def has_descendants(self, name: bytes) -> bool:
+        """Say whether any name below `name` exists: records, delegations or zones of ours (RFC 4592 section 2.2.2)."""
