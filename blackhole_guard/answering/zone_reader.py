@@ -36,10 +36,6 @@ class Delegation(Protocol):
         """Owner name of the NS RRset."""
 
     @property
-    def zone(self) -> ServedZone:
-        """The zone that delegates."""
-
-    @property
     def ns(self) -> RRset:
         """The name servers of the delegated zone."""
 
@@ -51,10 +47,10 @@ class Delegation(Protocol):
 class ZoneReader(Protocol):
     """An open snapshot: immutable, whole, one generation."""
 
-    def find_enclosing(self, name: bytes) -> ServedZone | Delegation | None:
-        """Find the deepest zone apex or delegation at or above `name`; the apex where both are at one name.
+    def find_enclosing(self, name: bytes) -> tuple[ServedZone, Delegation | None] | None:
+        """Find the deepest zone of ours at or above `name`, and the delegation between its apex and `name` if there is one.
 
-        A delegation has the attribute `ns`, a zone has `apex`; None: `name` lies in no zone of ours.
+        A zone of ours below a delegation of ours wins. None: `name` lies in no zone of ours.
         """
 
     def find_parent(self, apex: bytes) -> ServedZone | None:

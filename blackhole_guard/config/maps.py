@@ -1,0 +1,56 @@
+"""The shape that a zone map is read into, whatever it was written in. `sources` fills it, `zones` builds zones of it."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from blackhole_guard.config.problems import Place
+from blackhole_guard.config.settings import Soa
+
+
+@dataclass(slots=True)
+class PtrTable:
+    """PTR entries as columns, one row an address as written: a million rows must not be a million objects.
+
+    The columns have equal length. The order is the files' order; nothing is sorted or merged yet.
+    """
+
+    addresses: list[bytes] = field(default_factory=list)  # 4 or 16 octets, network order
+    names: list[bytes | tuple[bytes, ...]] = field(default_factory=list)  # PTR targets: uncompressed wire form
+    ttls: list[int] = field(default_factory=list)  # seconds; what the entry, its map or the defaults say
+    lines: list[int] = field(default_factory=list)  # of the map's file, from 1
+
+
+@dataclass(frozen=True, slots=True)
+class MappedDelegation:
+    """A block that another server is authoritative for."""
+
+    block: IPv4Network | IPv6Network
+    servers: dict[bytes, tuple[bytes, ...]]  # wire names of name servers -> their addresses, 4 or 16 octets; may be none
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneMap:
+    """One `zone:` document: a block or a named reserved zone, what it says of the zone, and its PTR entries."""
+
+    block: IPv4Network | IPv6Network | None  # None: a named zone (home.arpa and its like)
+    name: str  # as written: the block, or the zone's name
+    place: Place  # of `zone:`
+    ttl: int | None
+    ns: tuple[bytes, ...]  # wire names; empty: not said
+    soa: Soa
+    serve: bool
+    allow_public: bool
+    ptr: PtrTable
+    delegations: tuple[MappedDelegation, ...]
+    places: dict[str, Place] = field(default_factory=dict)  # where each key that is there stands: "ns", "soa", "ttl", ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything that the maps say, and the files that were read to know it."""
+
+    maps: tuple[ZoneMap, ...]
+    files: dict[str, bytes]  # path -> SHA-256 of its content; the settings file is among them
+    patterns: tuple[str, ...]  # absolute include patterns, for watching: a file that matches later counts as a change
+    digest: bytes  # SHA-256 over files, contents and settings: equal digests mean equal zones
