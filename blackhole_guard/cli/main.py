@@ -1,0 +1,39 @@
+"""The `blackhole-guard` command: finds the module of the command that was asked for, and imports no other."""
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "serve": "Serve the reserved reverse zones.",
+    "check": "Validate settings and maps; say what would be served.",
+    "explain": "Say which zone, record or policy answers for an address or a name, and where it is written.",
+    "query": "Ask a DNS server one question.",
+    "reload": "Make the running server read its settings and maps again.",
+    "version": "Print the version.",
+}
+
+
+class LazyCommands(click.Group):
+    """A group whose commands live in modules of their own name: `serve` must not pay for the imports of `query`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"blackhole_guard.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+def main() -> None:
+    """Authoritative, never-recursing DNS server for the reserved reverse zones."""
