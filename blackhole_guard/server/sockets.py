@@ -1,0 +1,223 @@
+"""The sockets of all workers: opened by the supervisor before it drops its privileges, inherited by every worker.
+
+For each endpoint a slot has a UDP and a TCP socket of its own, bound to the same port by SO_REUSEPORT, so the kernel
+deals out the clients. A slot's sockets outlive its worker: a successor, or a neighbour meanwhile, reads on. Another
+user cannot join the group, so new endpoints need a restart.
+"""
+
+import errno
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from blackhole_guard.server import system
+from blackhole_guard.server.holders import describe_holders
+from blackhole_guard.server.listen import DEFAULT_LISTEN, Endpoint, ListenError, format_endpoint, parse_listen
+
+# With the default of 208 KiB, 167 responses to addresses that answer no ARP block the socket for everyone.
+BUFFER = 4 * 1024 * 1024
+BACKLOG = 512  # connections that wait for accept(2); the kernel cuts it to net.core.somaxconn
+_PORT_TRIES = 32  # for port 0: a port that UDP gives may be taken in TCP
+
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSockets:
+    """What one worker slot reads. A socket may be in several slots: one from systemd that cannot be divided."""
+
+    slot: int
+    udp: tuple[socket.socket, ...]
+    tcp: tuple[socket.socket, ...]
+
+    def stamp_arrivals(self, on: bool) -> None:
+        """Have the kernel note when each datagram came, so that a reader can tell what waited too long.
+
+        It is on from the opening to the first reader that finds the queue empty. The supervisor turns it on again
+        when a slot's worker dies, or seems to hang; what came before that counts as new.
+        """
+        for sock in self.udp:
+            sock.setsockopt(socket.SOL_SOCKET, system.SO_TIMESTAMPNS, on)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSockets:
+    """All sockets of all slots, and what there is to say about them."""
+
+    slots: tuple[SlotSockets, ...]
+    addresses: tuple[str, ...]  # what is listened on, as `127.0.0.1:53`
+    warnings: tuple[str, ...]  # one line each
+
+    def close(self) -> None:
+        """Close them all."""
+        for slot in self.slots:
+            for sock in (*slot.udp, *slot.tcp):
+                sock.close()
+
+
+def open_sockets(listen: Sequence[str] | None, port: int, slots: int) -> HeldSockets:
+    """Open the sockets of all slots.
+
+    Args:
+        listen: the entries of `server.listen`; None: 127.0.0.1 and ::1, the latter only where there is IPv6.
+        port: where an entry names none; 0: one that is free, the same for all slots, for UDP and TCP.
+        slots: how many workers there will be.
+    Raises:
+        ListenError: with a line for each endpoint that cannot be had; then nothing stays open.
+    """
+    problems: list[str] = []
+    warnings: dict[str, None] = {}  # as an ordered set: each slot's sockets would say the same
+    groups: list[tuple[list[socket.socket], list[socket.socket]]] = []
+    with ExitStack() as stack:
+        for endpoint in parse_listen(DEFAULT_LISTEN if listen is None else listen, port):
+            try:
+                groups.append(_open_group(endpoint, slots, stack, warnings))
+            except OSError as error:
+                if listen is None and endpoint.family == socket.AF_INET6 and error.errno in _NOT_HERE:
+                    warnings[f"not listening on {endpoint}: this machine has no IPv6 loopback address"] = None
+                else:
+                    problems.append(str(error) if error.errno is None else _describe(endpoint, error))
+        if problems:
+            raise ListenError(problems)
+        stack.pop_all()
+    return HeldSockets(
+        slots=tuple(
+            SlotSockets(slot, tuple(udp[slot] for udp, _ in groups), tuple(tcp[slot] for _, tcp in groups))
+            for slot in range(slots)
+        ),
+        addresses=tuple(local_endpoint(udp[0]) for udp, _ in groups),
+        warnings=tuple(warnings),
+    )
+
+
+def set_udp_options(sock: socket.socket, wildcard: bool) -> list[str]:
+    """Set what every UDP socket of ours needs, wherever it comes from; returns warnings."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, system.SO_TIMESTAMPNS, 1)
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, system.IPV6_MTU_DISCOVER, system.PMTUDISC_OMIT)
+        if wildcard:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    # An IPv6 socket that takes IPv4, too, sends that by the IPv4 option; it is there on every IPv6 socket.
+    sock.setsockopt(socket.IPPROTO_IP, system.IP_MTU_DISCOVER, system.PMTUDISC_OMIT)
+    if wildcard and sock.family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, system.IP_PKTINFO, 1)
+    return [
+        *_set_buffer(sock, "send", "wmem_max", system.SO_SNDBUFFORCE, socket.SO_SNDBUF),
+        *_set_buffer(sock, "receive", "rmem_max", system.SO_RCVBUFFORCE, socket.SO_RCVBUF),
+    ]
+
+
+def set_tcp_options(sock: socket.socket) -> None:
+    """Set what every listening socket of ours needs; connections inherit it."""
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def local_endpoint(sock: socket.socket) -> str:
+    """Write where a socket is bound."""
+    address, port, *rest = sock.getsockname()
+    return format_endpoint(address.partition("%")[0], port, rest[1] if rest else 0)
+
+
+def is_wildcard(sock: socket.socket) -> bool:
+    """Say whether a socket is bound to all addresses."""
+    return sock.getsockname()[0] in ("0.0.0.0", "::")
+
+
+def _open_group(
+    endpoint: Endpoint, slots: int, stack: ExitStack, warnings: dict[str, None]
+) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Open one endpoint's UDP and TCP sockets, one of each for each slot."""
+    first, first_tcp = _open_first(endpoint, stack, warnings)
+    endpoint = endpoint._replace(port=first.getsockname()[1])
+    udp, tcp = [first], [first_tcp]
+    for _ in range(slots - 1):
+        udp.append(_open_udp(endpoint, stack, warnings, join=True))
+        tcp.append(_open_tcp(endpoint, stack, join=True))
+    return udp, tcp
+
+
+def _open_first(endpoint: Endpoint, stack: ExitStack, warnings: dict[str, None]) -> tuple[socket.socket, socket.socket]:
+    for attempt in range(_PORT_TRIES):
+        udp = _open_udp(endpoint, stack, warnings, join=False)
+        try:
+            return udp, _open_tcp(endpoint._replace(port=udp.getsockname()[1]), stack, join=False)
+        except OSError as error:
+            udp.close()
+            if endpoint.port or error.errno != errno.EADDRINUSE or attempt == _PORT_TRIES - 1:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _open_udp(endpoint: Endpoint, stack: ExitStack, warnings: dict[str, None], *, join: bool) -> socket.socket:
+    try:
+        sock = stack.enter_context(socket.socket(endpoint.family, socket.SOCK_DGRAM))
+        if endpoint.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        warnings.update(dict.fromkeys(set_udp_options(sock, endpoint.address.is_unspecified)))
+        _bind(sock, endpoint, join=join)
+    except OSError as error:
+        raise _Unopened(error, "udp") from error
+    return sock
+
+
+def _open_tcp(endpoint: Endpoint, stack: ExitStack, *, join: bool) -> socket.socket:
+    try:
+        sock = stack.enter_context(socket.socket(endpoint.family, socket.SOCK_STREAM))
+        if endpoint.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Connections of a predecessor that are in TIME_WAIT would hold the port for a minute.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        set_tcp_options(sock)
+        _bind(sock, endpoint, join=join)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        raise _Unopened(error, "tcp") from error
+    return sock
+
+
+def _bind(sock: socket.socket, endpoint: Endpoint, *, join: bool) -> None:
+    # The first socket of a group binds alone and opens the group afterwards: with SO_REUSEPORT from the start it would
+    # join whatever group another program of the same user has there, and share that program's queries unnoticed.
+    if join:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(endpoint.sockaddr)
+    if not join:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+class _Unopened(OSError):
+    """An OSError that knows over which protocol it came."""
+
+    def __init__(self, error: OSError, protocol: str) -> None:
+        super().__init__(error.errno, error.strerror or str(error))
+        self.protocol = protocol
+
+
+def _describe(endpoint: Endpoint, error: OSError) -> str:
+    """Say what is wrong with an endpoint, and how to mend it."""
+    protocol = error.protocol if isinstance(error, _Unopened) else "udp"
+    place = f"{endpoint}/{protocol}"
+    if error.errno == errno.EADDRINUSE:
+        return f"cannot listen on {place}: it is taken by {describe_holders(protocol, endpoint)}"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            f"cannot listen on {place}: permission denied; start as root with `user:`, let systemd open the sockets, "
+            "give CAP_NET_BIND_SERVICE, or choose a port from 1024 up"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"cannot listen on {place}: this machine does not have that address"
+    return f"cannot listen on {place}: {error.strerror}"
+
+
+def _set_buffer(sock: socket.socket, what: str, sysctl: str, force: int, plain: int) -> list[str]:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, force, BUFFER)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, plain, BUFFER)
+    size = sock.getsockopt(socket.SOL_SOCKET, plain) // 2  # the kernel doubles what it is asked for (socket(7))
+    if size >= BUFFER:
+        return []
+    return [f"the {what} buffer is {size} octets instead of {BUFFER}; set net.core.{sysctl}={BUFFER} by sysctl"]
