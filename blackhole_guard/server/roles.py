@@ -63,14 +63,13 @@ class Log(Protocol):
         """Log one event with its fields."""
 
 
-# Datagrams that were not answered although they came whole, or not received at all.
+# Datagrams that the responder never saw.
 DROP_REASONS = (
     "truncated",  # longer than any query may be
     "source_port",  # a port on which something answers to whatever comes (echo, chargen, ...), or 0
     "source_address",  # an address that no client can have
     "own_address",  # from our own socket: a loop
     "stale",  # waited too long behind a worker that had died
-    "failed",  # the responder raised an exception
 )
 SEND_REASONS = (
     "full",  # EAGAIN, ENOBUFS: the send buffer is full

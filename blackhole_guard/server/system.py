@@ -5,6 +5,7 @@ The numbers are those of include/uapi of the kernel, the same on x86 and arm64. 
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import struct
@@ -26,6 +27,7 @@ IN6_PKTINFO = struct.Struct("=16si")  # destination address, interface index
 TIMESPEC = struct.Struct("@ll")  # seconds, nanoseconds; wall clock
 
 _PR_SET_PDEATHSIG = 1
+_ENDLESS = 1 << 20  # descriptors; Linux has no more for one process unless fs.nr_open says so
 
 
 def die_with_parent(parent: int) -> bool:
@@ -46,3 +48,11 @@ def receive_drops(sock: socket.socket) -> int:
     info = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 4 * SK_MEMINFO_VARS)
     drops: int = struct.unpack_from("=I", info, 4 * SK_MEMINFO_DROPS)[0]
     return drops
+
+
+def spare_descriptors(reserve: int) -> int:
+    """Say how many descriptors this process may still open if `reserve` are left for other things; at least 1."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return _ENDLESS
+    return max(1, limit - len(os.listdir("/proc/self/fd")) - reserve)
