@@ -154,7 +154,7 @@ class _Worker:
             self._context.meter.set("receive_buffer_drops", _count_drops(self._context.sockets, self._context.slot))
 
     async def _finish(self) -> None:
-        """Finish what is in hand; an orphan has no time for it, because its supervisor's successor wants the address."""
+        """Finish what is in hand; an orphan has no time for it: its supervisor's successor wants the address."""
         if self._exit_code == EXIT_STOPPED:
             try:
                 self._datapath.drain(_DRAIN_UDP)
