@@ -1,0 +1,345 @@
+"""UDP: who is answered, and that nothing a client or the network does stops the others' answers."""
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+import time
+
+import pytest
+from datapaths import DATAPATHS, serving
+from doubles import QUERY, EchoResponder, in_namespace, receive, response_to, udp_client, until
+
+from blackhole_guard.server import datapath
+from blackhole_guard.server.clients import pack_address
+from blackhole_guard.server.datapath import BATCH
+from blackhole_guard.server.roles import Transport
+
+
+@pytest.fixture(params=DATAPATHS, ids=lambda kind: kind.__name__)
+def kind(request):
+    return request.param
+
+
+class TestAnswers:
+    @pytest.mark.parametrize(
+        ("entry", "family", "address"),
+        [("127.0.0.1:0", socket.AF_INET, "127.0.0.1"), ("[::1]:0", socket.AF_INET6, "::1")],
+    )
+    def test_a_query_is_answered_and_its_source_handed_on(self, kind, entry, family, address):
+        async def check():
+            async with serving(kind, entry) as served:
+                with udp_client(family=family) as client:
+                    client.sendto(QUERY, (address, served.port))
+                    assert await receive(client) == response_to(QUERY)
+                source = socket.inet_pton(family, address)
+                assert served.responder.seen == [(QUERY, source, Transport.UDP)]
+                assert served.path.received == 1
+                assert len(served.meter.observed) == 1
+                assert 0 < served.meter.observed[0] < 1
+                assert served.responder.refreshed == 1
+                assert not served.meter.counts
+
+        asyncio.run(check())
+
+    def test_what_the_responder_keeps_silent_about_gets_nothing(self, kind):
+        async def check():
+            async with serving(kind) as served:
+                with udp_client() as client:
+                    client.sendto(response_to(QUERY), ("127.0.0.1", served.port))
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    assert await receive(client) == response_to(QUERY)
+                    assert await receive(client, 0.05) is None
+                assert len(served.responder.seen) == 2
+
+        asyncio.run(check())
+
+    def test_many_clients_of_several_sockets(self, kind):
+        async def check():
+            async with serving(kind, "127.0.0.1:0", "[::1]:0", "127.0.0.2:0") as served:
+                clients = []
+                for sock in served.socks * 50:
+                    client = udp_client(family=sock.family)
+                    client.sendto(QUERY, sock.getsockname())
+                    clients.append(client)
+                for client in clients:
+                    assert await receive(client) == response_to(QUERY)
+                    client.close()
+                assert served.path.received == 150
+
+        asyncio.run(check())
+
+    def test_a_turn_is_bounded_so_that_the_loop_lives_under_a_flood(self, kind):
+        async def check():
+            async with serving(kind) as served:
+                with udp_client() as client:
+                    for _ in range(3 * BATCH):
+                        client.sendto(QUERY, ("127.0.0.1", served.port))
+                    turns = []
+                    while served.path.received < 3 * BATCH:
+                        turns.append(served.path.received)
+                        await asyncio.sleep(0)
+                    assert len(turns) >= 3
+                    assert served.responder.refreshed >= 3
+                    assert len(served.meter.observed) == served.responder.refreshed  # one sample a turn
+
+        asyncio.run(check())
+
+    def test_an_exception_of_the_responder_costs_one_datagram(self, kind):
+        async def check():
+            async with serving(kind) as served:
+                errors = []
+                asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context))
+                with udp_client() as client:
+                    for octets in (QUERY, QUERY + b"BOOM", QUERY):
+                        client.sendto(octets, ("127.0.0.1", served.port))
+                    assert await receive(client) == response_to(QUERY)
+                    assert await receive(client) == response_to(QUERY)
+                assert [type(each["exception"]) for each in errors] == [RuntimeError]
+
+        asyncio.run(check())
+
+    def test_a_removed_socket_is_left_alone_and_can_come_back(self, kind):
+        async def check():
+            async with serving(kind) as served:
+                served.path.remove(served.socks[0])
+                with udp_client() as client:
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    assert await receive(client, 0.05) is None
+                    served.path.add(served.socks[0])
+                    assert await receive(client) == response_to(QUERY)
+
+        asyncio.run(check())
+
+    def test_drain_answers_what_waits_without_the_loop(self, kind):
+        async def check():
+            async with serving(kind, "127.0.0.1:0", "127.0.0.2:0") as served:
+                with udp_client() as client:
+                    for sock in served.socks:
+                        for _ in range(2 * BATCH):
+                            client.sendto(QUERY, sock.getsockname())
+                    served.path.drain(5.0)
+                    assert served.path.received == 4 * BATCH
+
+        asyncio.run(check())
+
+    def test_drain_ends_in_time(self, kind):
+        class Slow(EchoResponder):
+            def respond(self, octets, source, transport):
+                time.sleep(0.001)
+                return super().respond(octets, source, transport)
+
+        async def check():
+            async with serving(kind, responder=Slow()) as served:
+                with udp_client() as client:
+                    for _ in range(20 * BATCH):
+                        client.sendto(QUERY, ("127.0.0.1", served.port))
+                    start = time.monotonic()
+                    served.path.drain(0.1)
+                    assert time.monotonic() - start < 0.6
+                    assert BATCH <= served.path.received < 20 * BATCH
+
+        asyncio.run(check())
+
+
+class TestDrops:
+    @pytest.mark.parametrize("size", [datapath.LARGEST - 1, datapath.LARGEST, datapath.LARGEST + 1, 60_000])
+    def test_what_is_longer_than_any_query_is_cut_and_dropped(self, kind, size):
+        async def check():
+            async with serving(kind) as served:
+                with udp_client() as client:
+                    client.sendto(QUERY.ljust(size, b"x"), ("127.0.0.1", served.port))
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    first = await receive(client)
+                    assert len(first) == (size if size <= datapath.LARGEST else len(QUERY))
+                assert served.dropped("truncated") == (size > datapath.LARGEST)
+
+        asyncio.run(check())
+
+    def test_an_empty_datagram_is_no_end_of_anything(self, kind):
+        class Silent(EchoResponder):
+            def respond(self, octets, source, transport):
+                return super().respond(octets, source, transport) if octets else None
+
+        async def check():
+            async with serving(kind, responder=Silent()) as served:
+                with udp_client() as client:
+                    client.sendto(b"", ("127.0.0.1", served.port))
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    assert await receive(client) == response_to(QUERY)
+
+        asyncio.run(check())
+
+    def test_our_own_sockets_are_not_answered(self, kind):
+        async def check():
+            with udp_client("127.0.0.1") as ours:
+                own = frozenset({(pack_address("127.0.0.1"), ours.getsockname()[1])})
+                async with serving(kind, own=own) as served:
+                    ours.sendto(QUERY, ("127.0.0.1", served.port))
+                    await until(lambda: served.dropped("own_address"))
+                    assert not served.responder.seen
+
+        asyncio.run(check())
+
+    def test_a_socket_does_not_answer_itself_on_a_wildcard(self, kind):
+        async def check():
+            async with serving(kind, "0.0.0.0:0", "[::]:0") as served:
+                for sock, address in zip(served.socks, ("127.0.0.1", "::1"), strict=True):
+                    sock.sendto(QUERY, (address, sock.getsockname()[1]))
+                await until(lambda: served.dropped("own_address") == 2)
+                assert not served.responder.seen
+
+        asyncio.run(check())
+
+    @pytest.mark.root
+    @pytest.mark.parametrize(
+        ("source", "port", "reason"),
+        [
+            ("127.0.0.9", 0, "source_port"),
+            ("127.0.0.9", 19, "source_port"),
+            ("127.0.0.9", 1024, None),
+            ("224.0.0.1", 1024, "source_address"),
+        ],
+    )
+    def test_forged_sources_are_dropped_off_the_wire(self, kind, source, port, reason):
+        def check():
+            drop_forged(kind, source, port, reason)
+
+        # The kernel itself drops what it takes for a martian; what gets past it is ours.
+        in_namespace(check)
+
+
+def drop_forged(kind, source, port, reason):
+    async def check():
+        async with serving(kind, "127.0.0.1:0") as served:
+            with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+                udp = struct.pack("!HHHH", port, served.port, 8 + len(QUERY), 0) + QUERY
+                ip = struct.pack(
+                    "!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, socket.IPPROTO_UDP, 0,
+                    socket.inet_aton(source), socket.inet_aton("127.0.0.1"),
+                )  # fmt: skip
+                try:
+                    raw.sendto(ip + udp, ("127.0.0.1", 0))
+                except OSError as error:
+                    assert error.errno == errno.EINVAL
+            if source.startswith("224"):
+                await asyncio.sleep(0.1)
+                assert not served.responder.seen
+            else:
+                await until(lambda: served.path.received)
+                assert served.dropped(reason or "") == (reason is not None)
+                assert len(served.responder.seen) == (reason is None)
+
+    asyncio.run(check())
+
+
+class TestErrors:
+    def test_a_response_that_cannot_be_sent_is_counted_and_the_rest_goes_out(self, kind, monkeypatch):
+        codes = [
+            (errno.EAGAIN, "full"), (errno.ENOBUFS, "full"), (errno.ENOMEM, "full"), (errno.ECONNREFUSED, "refused"),
+            (errno.EPERM, "refused"), (errno.EACCES, "refused"), (errno.ENETUNREACH, "unreachable"),
+            (errno.EHOSTUNREACH, "unreachable"), (errno.EINVAL, "other"), (errno.EMSGSIZE, "other"),
+        ]  # fmt: skip
+
+        async def check():
+            async with serving(kind) as served:
+                failing = FailingSocket(served.socks[0], [OSError(code, os.strerror(code)) for code, _ in codes])
+                served.path.remove(served.socks[0])
+                served.path.add(failing)
+                with udp_client() as client:
+                    for _ in range(len(codes) + 1):
+                        client.sendto(QUERY, ("127.0.0.1", served.port))
+                    assert await receive(client) == response_to(QUERY)
+                expected = {}
+                for _, reason in codes:
+                    expected["responses_unsent", reason] = expected.get(("responses_unsent", reason), 0) + 1
+                assert dict(served.meter.counts) == expected
+                assert len(served.meter.observed) == 1  # the first that went out
+                served.path.remove(failing)
+                served.path.add(served.socks[0])
+
+        asyncio.run(check())
+
+    def test_a_socket_that_fails_rests_and_is_read_again(self, kind):
+        async def check():
+            async with serving(kind) as served:
+                failing = FailingSocket(served.socks[0], receive=[OSError(errno.ENETDOWN, "down")] * 2)
+                served.path.remove(served.socks[0])
+                served.path.add(failing)
+                with udp_client() as client:
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    start = time.monotonic()
+                    assert await receive(client) == response_to(QUERY)
+                    assert time.monotonic() - start > 0.15
+                assert served.meter.counts["receive_errors", ""] == 2
+                served.path.remove(failing)
+                served.path.add(served.socks[0])
+
+        asyncio.run(check())
+
+    def test_a_socket_removed_while_it_rests_stays_removed(self, kind):
+        async def check():
+            async with serving(kind) as served:
+                failing = FailingSocket(served.socks[0], receive=[OSError(errno.ENETDOWN, "down")])
+                served.path.remove(served.socks[0])
+                served.path.add(failing)
+                with udp_client() as client:
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    await until(lambda: served.meter.counts["receive_errors", ""])
+                    served.path.remove(failing)
+                    assert await receive(client, 0.3) is None
+                served.path.add(served.socks[0])
+
+        asyncio.run(check())
+
+    @pytest.mark.root
+    def test_silent_neighbours_and_filters_take_no_answer_from_others(self, kind):
+        in_namespace(
+            answer_beside_silent_neighbours,
+            kind,
+            commands=(
+                "link add v0 type veth peer name v1",
+                "addr add 10.9.0.1/16 dev v0",
+                "link set v0 up",
+                "link set v1 up",
+            ),
+        )
+
+
+class FailingSocket:
+    """A socket whose first sends or receives fail as told."""
+
+    def __init__(self, sock, send=(), receive=()):
+        self.sock, self.send, self.receive = sock, list(send), list(receive)
+        self.family, self.type = sock.family, sock.type
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def sendmsg(self, *arguments):
+        if self.send:
+            raise self.send.pop(0)
+        return self.sock.sendmsg(*arguments)
+
+    def recvmsg(self, *arguments):
+        if self.receive:
+            raise self.receive.pop(0)
+        return self.sock.recvmsg(*arguments)
+
+
+def answer_beside_silent_neighbours(kind):
+    """Answers to addresses that answer no ARP fill a send buffer of the usual size for good; ours is larger."""
+
+    async def check():
+        async with serving(kind, "0.0.0.0:0") as served:
+            sock = served.socks[0]
+            for host in range(2, 2002):
+                sock.sendmsg([bytes(400)], [], socket.MSG_DONTWAIT, (f"10.9.{host >> 8}.{host & 255}", 9999))
+            with udp_client() as client:
+                for _ in range(200):
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    assert await receive(client) == response_to(QUERY)
+            assert not served.meter.counts["responses_unsent", "full"]
+
+    asyncio.run(check())
