@@ -18,6 +18,7 @@ from blackhole_guard.server.listen import DEFAULT_LISTEN, Endpoint, ListenError,
 # With the default of 208 KiB, 167 responses to addresses that answer no ARP block the socket for everyone.
 BUFFER = 4 * 1024 * 1024
 BACKLOG = 512  # connections that wait for accept(2); the kernel cuts it to net.core.somaxconn
+UNSENT = 65536  # octets of a TCP connection that the kernel keeps beyond what is under way to the client
 _PORT_TRIES = 32  # for port 0: a port that UDP gives may be taken in TCP
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -113,6 +114,8 @@ def set_tcp_options(sock: socket.socket) -> None:
     """Set what every listening socket of ours needs; connections inherit it."""
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Without it the kernel takes megabytes for a client that does not read, and says only late that a slow one does.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
 
 
 def local_endpoint(sock: socket.socket) -> str:

@@ -150,6 +150,17 @@ class TestOptions:
                 assert option(udp, socket.IPPROTO_IP, system.IP_PKTINFO) == wildcard
         held.close()
 
+    def test_connections_inherit_what_the_listener_has(self):
+        held = open_sockets(["127.0.0.1:0"], 53, 1)
+        listener = held.slots[0].tcp[0]
+        listener.setblocking(True)
+        with socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            with connection:
+                assert option(connection, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert option(connection, socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == sockets.UNSENT
+        held.close()
+
     def test_arrivals_are_stamped_from_the_start_and_on_demand(self):
         held = open_sockets(["127.0.0.1:0"], 53, 1)
         (slot,) = held.slots

@@ -1,0 +1,283 @@
+"""TCP: how many clients there may be, clients that reset, and accepting without means."""
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+import time
+
+import pytest
+from doubles import QUERY, in_child, in_namespace, response_to, until
+from tcp_clients import PATIENT, frame, query, read_message, reset, send, serving
+
+
+class TestNumbers:
+    def test_when_full_the_longest_idle_gives_way_and_the_newcomer_is_served(self):
+        async def check():
+            async with serving(connections=4, per_client=100, **PATIENT) as served:
+                clients = [await served.connect() for _ in range(4)]
+                for number in (1, 2, 3, 0):  # so that 1 is the longest idle
+                    await send(clients[number], frame(query(number)))
+                    assert await read_message(clients[number]) == response_to(query(number))
+                newcomer = await served.connect()
+                await send(newcomer, frame(query(9)))
+                assert await read_message(newcomer) == response_to(query(9))
+                assert await read_message(clients[1]) is None
+                assert len(served.service) == 4
+                assert served.closed("full") == 1
+                for client in (*clients, newcomer):
+                    client.close()
+
+        asyncio.run(check())
+
+    def test_a_client_has_its_share_and_loses_its_own_longest_idle(self):
+        async def check():
+            async with serving(connections=100, per_client=3, **PATIENT) as served:
+                other = await served.connect("127.0.0.2")
+                await until(lambda: len(served.service) == 1)
+                clients = [await served.connect("127.0.0.3") for _ in range(4)]
+                assert await read_message(clients[0]) is None
+                await send(other, frame(QUERY))
+                assert await read_message(other) == response_to(QUERY)
+                assert served.closed("per_client") == 1
+                assert len(served.service) == 4
+                for client in (*clients, other):
+                    client.close()
+
+        asyncio.run(check())
+
+    @pytest.mark.root
+    def test_an_ipv6_client_is_its_64(self):
+        def check():
+            asyncio.run(checks())
+
+        async def checks():
+            async with serving("[::1]:0", connections=100, per_client=2, **PATIENT) as served:
+                clients = [await served.connect(f"fd00:0:0:{net}::{host}") for net in (1, 2) for host in (1, 2, 3)]
+                await until(lambda: served.closed("per_client") == 2)
+                assert len(served.service) == 4
+                for client in clients:
+                    client.close()
+
+        in_namespace(
+            check,
+            commands=tuple(f"addr add fd00:0:0:{net}::{host}/128 dev lo nodad" for net in (1, 2) for host in (1, 2, 3)),
+        )
+
+    def test_descriptors_limit_connections_before_the_settings_do(self):
+        async def check():
+            async with serving(most=3, connections=100, per_client=100, **PATIENT) as served:
+                clients = [await served.connect() for _ in range(5)]
+                await until(lambda: served.closed("full") == 2)
+                assert len(served.service) == 3
+                for client in clients:
+                    client.close()
+
+        asyncio.run(check())
+
+    @pytest.mark.parametrize("limits", [{"connections": 0}, {"per_client": 0}])
+    def test_limits_of_nothing_do_not_hang(self, limits):
+        async def check():
+            async with serving(**limits) as served:
+                with await served.connect() as client:
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+
+        asyncio.run(check())
+
+    @pytest.mark.parametrize("sources", [1, 50])
+    def test_400_hogs_do_not_keep_a_newcomer_waiting(self, sources):
+        async def check():
+            async with serving(first_query=2, idle=2, message=1) as served:
+                before = len(os.listdir("/proc/self/fd"))
+                hogs = []
+                for number in range(400):
+                    hog = await served.connect(f"127.0.1.{number % sources + 1}")
+                    hogs.append(hog)
+                    # A third each: silent, half a message, one query and then silence.
+                    await send(hog, (b"", b"\0", frame(QUERY))[number % 3])
+                await until(lambda: served.meter.counts["tcp_accepted", ""] == 400)
+                assert len(served.service) <= (16 if sources == 1 else 256)
+                for source in ("127.0.1.1", "127.0.2.1"):
+                    start = time.monotonic()
+                    with await served.connect(source) as client:
+                        await send(client, frame(QUERY))
+                        assert await read_message(client) == response_to(QUERY)
+                    assert time.monotonic() - start < 0.1
+                await until(lambda: not len(served.service))
+                for hog in hogs:
+                    hog.close()
+                assert len(os.listdir("/proc/self/fd")) == before
+
+        asyncio.run(check())
+
+
+class TestResets:
+    def test_a_reset_in_any_state_costs_that_connection_alone(self):
+        async def check():
+            async with serving(per_client=10_000, connections=10_000, **PATIENT) as served:
+                before = len(os.listdir("/proc/self/fd"))
+                states = [
+                    b"",
+                    b"\0",
+                    frame(QUERY)[:-3],
+                    frame(QUERY),
+                    frame(query(1, b"LARGE")) * 50,
+                    frame(QUERY) * 500,
+                ]
+                for number in range(600):
+                    client = await served.connect(receive_buffer=4096)
+                    octets = states[number % len(states)]
+                    try:
+                        client.send(octets)
+                        if number % 2:
+                            await asyncio.sleep(0)
+                        if number % 3 == 0 and octets:
+                            client.recv(10)
+                    except (BlockingIOError, ConnectionError):
+                        pass
+                    reset(client)
+                await until(lambda: not len(served.service))
+                with await served.connect() as client:
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+                assert served.closed("reset") > 300
+                await until(lambda: not len(served.service))
+                assert len(os.listdir("/proc/self/fd")) == before
+
+        asyncio.run(check())
+
+    def test_a_reset_while_responses_wait_is_seen(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                client = await served.connect(receive_buffer=4096)
+                await send(client, frame(query(1, b"LARGE")) * 100)
+                await until(lambda: served.service.received >= 2)
+                await asyncio.sleep(0.05)
+                reset(client)
+                await until(lambda: served.closed("reset") == 1)
+
+        asyncio.run(check())
+
+    def test_closing_while_more_turns_are_due_is_clean(self):
+        async def check():
+            async with serving(connections=1, per_client=1, pipelined=1, **PATIENT) as served:
+                first = await served.connect()
+                await send(first, frame(QUERY) * 50)
+                await until(lambda: served.service.received > 2)
+                with await served.connect() as second:  # evicts the first between two of its turns
+                    await send(second, frame(query(2)))
+                    assert await read_message(second) == response_to(query(2))
+                assert served.closed("full") + served.closed("per_client") == 1
+                first.close()
+
+        asyncio.run(check())
+
+
+class FailingListener:
+    """A listening socket whose first accepts fail as told."""
+
+    def __init__(self, sock, errors):
+        self.sock, self.errors, self.tries = sock, errors, 0
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def accept(self):
+        self.tries += 1
+        if self.errors:
+            raise OSError(self.errors.pop(0), "as told")
+        return self.sock.accept()
+
+
+class TestAccepting:
+    @pytest.mark.parametrize(
+        ("code", "waits"),
+        [(errno.ECONNABORTED, False), (errno.EPERM, False), (errno.EMFILE, True), (errno.EINVAL, True)],
+    )
+    def test_an_error_of_one_connection_delays_none_and_another_rests(self, code, waits):
+        async def check():
+            async with serving(**PATIENT) as served:
+                served.service.remove(served.listener)
+                listener = FailingListener(served.listener, [code])
+                served.service.add(listener)
+                start = time.monotonic()
+                with await served.connect() as client:
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+                assert (time.monotonic() - start > 0.9) is waits
+                assert served.meter.counts["accept_errors", ""] == 1
+                served.service.remove(listener)
+
+        asyncio.run(check())
+
+    def test_a_listener_removed_while_it_rests_stays_removed(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                served.service.remove(served.listener)
+                listener = FailingListener(served.listener, [errno.EMFILE])
+                served.service.add(listener)
+                with await served.connect():
+                    await until(lambda: listener.tries)
+                    served.service.remove(listener)
+                    await asyncio.sleep(1.2)
+                    assert listener.tries == 1
+
+        asyncio.run(check())
+
+    def test_connections_of_a_removed_listener_go_on(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                with await served.connect() as client:
+                    await until(lambda: len(served.service))
+                    served.service.remove(served.listener)
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+                    with await served.connect() as late:
+                        await send(late, frame(QUERY))
+                        await asyncio.sleep(0.1)
+                        assert len(served.service) == 1
+                served.service.add(served.listener)
+
+        asyncio.run(check())
+
+    def test_without_descriptors_the_longest_idle_gives_way(self):
+        """A whole process at its limit: each newcomer is answered although no descriptor is free."""
+
+        def check():
+            asyncio.run(checks())
+
+        async def checks():
+            async with serving(connections=1000, per_client=1000, **PATIENT) as served:
+                # The clients live in another process, or they would use up the same descriptors.
+                reader, writer = os.pipe()
+                child = os.fork()
+                if child == 0:
+                    os._exit(hold_and_ask(served.address, writer))
+                os.close(writer)
+                used = len(os.listdir("/proc/self/fd"))
+                resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, used + 20))
+                await until(lambda: select_readable(reader), 20)
+                assert os.read(reader, 100) == b"answered"
+                os.waitpid(child, 0)
+                os.close(reader)
+                assert served.closed("descriptors") > 50
+                assert served.meter.counts["accept_errors", ""] > 50
+
+        in_child(check)
+
+
+def select_readable(descriptor):
+    import select
+
+    return select.select([descriptor], [], [], 0)[0]
+
+
+def hold_and_ask(address, writer):
+    hogs = [socket.create_connection(address, timeout=10) for _ in range(100)]
+    with socket.create_connection(address, timeout=10) as client:
+        client.sendall(frame(QUERY))
+        if client.recv(1000) == frame(response_to(QUERY)):
+            os.write(writer, b"answered")
+    return len(hogs) - 100
