@@ -1,6 +1,7 @@
-"""What the operator asks for: typed settings and zone maps, YAML with line numbers, and errors that say how to mend them.
+"""What the operator asks for: typed settings and zone maps, YAML with line numbers, errors that say how to mend them.
 
-Belongs here: the schema, its defaults, the loader of the settings file, the shapes that a zone map is read into, problems.
+Belongs here: the schema with its defaults, the settings file's loader, YAML with line numbers, the reading of scalars
+and names, the shapes that zone maps are read into, problems.
 Does not: the reading of maps and their PTR data (`sources`), what zones become of them (`zones`).
-Imports `reserved`, msgspec and PyYAML.
+Imports `reserved`, names and escapes from `wire`, msgspec, PyYAML and idna.
 """

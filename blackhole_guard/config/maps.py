@@ -1,9 +1,9 @@
-"""The shape that a zone map is read into, whatever it was written in. `sources` fills it, `zones` builds zones of it."""
+"""What a zone map is read into, whatever it was written in: `sources` fills it, `zones` builds zones of it."""
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-from blackhole_guard.config.problems import Place
+from blackhole_guard.config.problems import Place, Problem
 from blackhole_guard.config.settings import Soa
 
 
@@ -25,7 +25,9 @@ class MappedDelegation:
     """A block that another server is authoritative for."""
 
     block: IPv4Network | IPv6Network
-    servers: dict[bytes, tuple[bytes, ...]]  # wire names of name servers -> their addresses, 4 or 16 octets; may be none
+    servers: dict[
+        bytes, tuple[bytes, ...]
+    ]  # wire names of name servers -> their addresses, 4 or 16 octets; may be none
     place: Place
 
 
@@ -43,7 +45,9 @@ class ZoneMap:
     allow_public: bool
     ptr: PtrTable
     delegations: tuple[MappedDelegation, ...]
-    places: dict[str, Place] = field(default_factory=dict)  # where each key that is there stands: "ns", "soa", "ttl", ...
+    places: dict[str, Place] = field(
+        default_factory=dict
+    )  # where each key that is there stands: "ns", "soa", "ttl", ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Sources:
     """Everything that the maps say, and the files that were read to know it."""
 
     maps: tuple[ZoneMap, ...]
-    files: dict[str, bytes]  # path -> SHA-256 of its content; the settings file is among them
+    files: dict[
+        str, bytes
+    ]  # path -> SHA-256 of its content, b"" if it could not be read; the settings file is among them
     patterns: tuple[str, ...]  # absolute include patterns, for watching: a file that matches later counts as a change
     digest: bytes  # SHA-256 over files, contents and settings: equal digests mean equal zones
+    warnings: tuple[Problem, ...] = ()  # what loads, but is likely not meant; sorted by place

@@ -1,55 +1,80 @@
 """The settings, typed: what config.yaml may say, and what holds where it says nothing.
 
-Every default is here and only here; docs/configuration.md and config.example.yaml are held against this module by a test.
-Durations are integers in seconds and sizes integers in octets: the loader turns `4h` and `64MiB` into them.
+Every default is here and only here; tests hold docs/configuration.md and config.example.yaml against this module.
+Durations are integers in seconds and sizes integers in octets: the loader turns `4h` and `64MiB` into them. The bounds
+are here, too; `kind` in a type tells the loader how a value's text is read (`schema`).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+MAX_TTL = 2**31 - 1  # seconds (RFC 2181 section 8)
+MAX_SERIAL = 2**32 - 1  # RFC 1982 section 3, RFC 1035 section 3.3.13
+DAY = 86400
+
+Ttl = Annotated[int, Meta(ge=0, le=MAX_TTL, extra={"kind": "duration"})]
+Patience = Annotated[int, Meta(ge=1, le=DAY, extra={"kind": "duration"})]  # how long a client may take
+Limit = Annotated[int, Meta(ge=1, le=1_000_000)]  # how many there may be
+HostName = Annotated[str, Meta(extra={"kind": "host"})]
+Mailbox = Annotated[str, Meta(extra={"kind": "mailbox"})]
+Endpoint = Annotated[str, Meta(extra={"kind": "endpoint"})]
+Text255 = Annotated[str, Meta(extra={"kind": "text", "octets": 255})]  # a character-string (RFC 1035 section 3.3)
 
 
 class Soa(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a map or the defaults say of a zone's SOA; None: not said."""
+    """What a map or the defaults say of a zone's SOA; None: not said. Names are absolute and ready for the wire."""
 
-    mname: str | None = None
-    rname: str | None = None  # as a domain name (RFC 1035 section 3.3.13); the loader turns admin@example.com into it
-    serial: int | None = None
-    refresh: int | None = None
-    retry: int | None = None
-    expire: int | None = None
-    minimum: int | None = None
+    mname: HostName | None = None
+    rname: Mailbox | None = (
+        None  # as a domain name (RFC 1035 section 3.3.13); the loader turns admin@example.com into it
+    )
+    serial: Annotated[int, Meta(ge=0, le=MAX_SERIAL)] | None = None
+    refresh: Ttl | None = None
+    retry: Ttl | None = None
+    expire: Ttl | None = None
+    minimum: Ttl | None = None
 
 
 class TcpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of TCP service (RFC 7766 section 6, which names them and gives no values). All are per worker but `per_client`."""
+    """Limits of TCP service (RFC 7766 section 6 names them, without values). All are per worker but `per_client`."""
 
-    connections: int = 256  # open at once; when full the longest idle one is closed
-    per_client: int = 16  # open at once from one IPv4 address or IPv6 /64
-    first_query: int = 5  # seconds from accept to the first whole message
-    idle: int = 10  # seconds between messages
-    message: int = 2  # seconds from a message's first octet to its last
-    write_stall: int = 5  # seconds that a client may leave a full send buffer untouched
-    lifetime: int = 120  # seconds a connection may last
-    pipelined: int = 100  # queries in flight on one connection
+    connections: Limit = 256  # open at once; when full the longest idle one is closed
+    per_client: Limit = 16  # open at once from one IPv4 address or IPv6 /64
+    first_query: Patience = 5  # seconds from accept to the first whole message
+    idle: Patience = 10  # seconds between messages
+    message: Patience = 2  # seconds from a message's first octet to its last
+    write_stall: Patience = 5  # seconds that a client may leave a full send buffer untouched
+    lifetime: Patience = 120  # seconds a connection may last
+    pipelined: Limit = 100  # queries in flight on one connection
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How and whom to serve."""
 
-    listen: tuple[str, ...] | None = None  # address, address:port, [v6]:port or interface name; None: 127.0.0.1 and ::1
-    port: int = 53  # where `listen` names none
-    workers: int | Literal["auto"] = "auto"
-    user: str | None = None  # whom to become once the sockets are open; user or user:group
+    listen: tuple[Endpoint, ...] | None = (
+        None  # address, address:port, [v6]:port or interface name; None: 127.0.0.1 and ::1
+    )
+    port: Annotated[int, Meta(ge=0, le=65535)] = 53  # where `listen` names none; 0: any that is free
+    workers: Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"] = "auto"
+    user: Annotated[str, Meta(extra={"kind": "user"})] | None = (
+        None  # whom to become once the sockets are open; user or user:group
+    )
     state_dir: str | None = None  # None: a private temporary directory
-    allow_query: tuple[str, ...] = ("local",)  # `local`, `loopback`, `any`, addresses or CIDRs
+    allow_query: tuple[Annotated[str, Meta(extra={"kind": "client"})], ...] = (
+        "local",
+    )  # `local`, `loopback`, `any`, addresses or CIDRs
     watch: bool = False
     recursive_clients: Literal["refuse", "refer"] = "refuse"  # what RD=1 gets below a delegation
-    udp_payload_size: int = 1232  # octets (RFC 6891 section 6.2.5; 1232 + 48 never needs a fragment)
-    version: str | None = None  # CH TXT version.bind and version.server; None: REFUSED
-    identity: str | None = None  # CH TXT id.server and hostname.bind; None: REFUSED
-    nsid: str | None = None  # NSID option (RFC 5001); None: not sent
-    max_drop: int = 50  # per cent of the records that a reload may lose without --force
+    # octets (RFC 6891 section 6.2.5; 1232 + 48 never needs a fragment); more than 4096 would only serve amplification
+    udp_payload_size: Annotated[int, Meta(ge=512, le=4096, extra={"kind": "size"})] = 1232
+    version: Text255 | None = None  # CH TXT version.bind and version.server; None: REFUSED
+    identity: Text255 | None = None  # CH TXT id.server and hostname.bind; None: REFUSED
+    nsid: Annotated[str, Meta(extra={"kind": "text", "octets": 64})] | None = (
+        None  # NSID option (RFC 5001); None: not sent
+    )
+    max_drop: Annotated[int, Meta(ge=0, le=100)] = 50  # per cent of the records that a reload may lose without --force
     tcp: TcpSettings = TcpSettings()
 
 
@@ -57,7 +82,7 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """The observer's HTTP service."""
 
     enabled: bool = True
-    listen: tuple[str, ...] = ("127.0.0.1:9353",)
+    listen: tuple[Endpoint, ...] = ("127.0.0.1:9353",)
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,8 +95,8 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds for each map that says nothing of its own."""
 
-    ttl: int = 3600  # seconds, of PTR records
-    ns: tuple[str, ...] = ()  # empty: the apex itself, as in an empty zone (RFC 6303 section 3)
+    ttl: Ttl = 3600  # seconds, of PTR records
+    ns: tuple[HostName, ...] = ()  # absolute names; empty: the apex itself, as in an empty zone (RFC 6303 section 3)
     soa: Soa = Soa()
 
 
@@ -90,4 +115,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSettings = LogSettings()
     defaults: Defaults = Defaults()
     reserved: ReservedSettings = ReservedSettings()
-    include: tuple[str, ...] = ()  # patterns of map files, relative to the file that names them
+    include: tuple[str, ...] = ()  # patterns of map files; the loader makes them relative to the working directory

@@ -1,0 +1,80 @@
+"""Whom the server meets, as operators write it: endpoints to listen on, clients that may ask, the user to become.
+
+Whether an interface or a user exists is found out where the process starts; here is what can be seen in the text.
+"""
+
+import difflib
+import re
+
+from blackhole_guard.config.problems import ValueProblem, quote
+from blackhole_guard.config.values import parse_address, parse_block, parse_number
+
+CLIENT_GROUPS = ("local", "loopback", "any")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,24}")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?")
+_LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+
+
+def parse_endpoint(text: str) -> str:
+    """Check an entry of `listen`: an address, `address:port`, `[v6]:port`, an interface's name, or that with a port."""
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueProblem(f"`{quote(text)}` has a bracket that is not closed before the port", "write `[::1]:53`")
+        parse_address(host.partition("%")[0])
+        if rest:
+            _check_port(rest[1:], text)
+        return text
+    host, colon, port = text.rpartition(":")
+    if colon and ":" not in host:
+        if _LIKE_AN_ADDRESS.fullmatch(host):
+            parse_address(host)
+        _check_port(port, text)
+        text_to_check = host
+    else:
+        text_to_check = text.partition("%")[0]
+    if _LIKE_AN_ADDRESS.fullmatch(text_to_check):
+        parse_address(text_to_check)
+    elif not _INTERFACE.fullmatch(text_to_check):
+        raise ValueProblem(
+            f"`{quote(text)}` is neither an address nor an interface",
+            "write `127.0.0.1`, `127.0.0.1:53`, `[::1]:53` or `eth0`",
+        )
+    return text
+
+
+def _check_port(port: str, text: str) -> None:
+    try:
+        good = parse_number(port) <= 65535
+    except ValueProblem:
+        good = False
+    if not good:
+        raise ValueProblem(
+            f"`{quote(text)}` has no port behind the colon",
+            "ports are numbers from 1 to 65535; IPv6 addresses with a port stand in brackets",
+        )
+
+
+def parse_client(text: str) -> str:
+    """Check an entry of `allow_query`: a group, an address or a block; returns the block in canonical form."""
+    if text in CLIENT_GROUPS:
+        return text
+    if "/" in text:
+        # The whole address space is what `any` says for both families.
+        return text if text in ("0.0.0.0/0", "::/0") else str(parse_block(text))
+    if not _LIKE_AN_ADDRESS.fullmatch(text):
+        close = difflib.get_close_matches(text.lower()[:64], CLIENT_GROUPS, n=1)
+        hint = (
+            f"did you mean `{close[0]}`?"
+            if close
+            else "write `local`, `loopback`, `any`, an address or a block such as `10.0.0.0/8`"
+        )
+        raise ValueProblem(f"`{quote(text)}` is neither a group nor an address nor a block", hint)
+    return str(parse_address(text))
+
+
+def parse_user(text: str) -> str:
+    """Check `user` or `user:group`."""
+    if not _USER.fullmatch(text):
+        raise ValueProblem(f"`{quote(text)}` is no user", "write `user`, or `user:group`")
+    return text
