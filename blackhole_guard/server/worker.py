@@ -57,16 +57,16 @@ def run_worker(context: WorkerContext) -> int:
     if not system.die_with_parent(context.supervisor):
         return EXIT_ORPHANED
     with asyncio.Runner() as runner:
-        return runner.run(_Worker(context).run())
+        return runner.run(_Worker(context, runner.get_loop()).run())
 
 
 class _Worker:
     """The state of a running worker."""
 
-    def __init__(self, context: WorkerContext) -> None:
+    def __init__(self, context: WorkerContext, loop: asyncio.AbstractEventLoop) -> None:
         self._context = context
         self._channel = Channel(context.control)
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._stop = asyncio.Event()
         self._exit_code = EXIT_STOPPED
         self._adopted: set[int] = set()
