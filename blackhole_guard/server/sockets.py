@@ -143,15 +143,16 @@ def _open_group(
 
 
 def _open_first(endpoint: Endpoint, stack: ExitStack, warnings: dict[str, None]) -> tuple[socket.socket, socket.socket]:
-    for attempt in range(_PORT_TRIES):
+    tries = 1 if endpoint.port else _PORT_TRIES
+    while True:
+        tries -= 1
         udp = _open_udp(endpoint, stack, warnings, join=False)
         try:
             return udp, _open_tcp(endpoint._replace(port=udp.getsockname()[1]), stack, join=False)
         except OSError as error:
             udp.close()
-            if endpoint.port or error.errno != errno.EADDRINUSE or attempt == _PORT_TRIES - 1:
+            if not tries or error.errno != errno.EADDRINUSE:
                 raise
-    raise AssertionError("the last try returns or raises")
 
 
 def _open_udp(endpoint: Endpoint, stack: ExitStack, warnings: dict[str, None], *, join: bool) -> socket.socket:

@@ -9,7 +9,7 @@ edns-tcp-keepalive option (RFC 7828).
 import asyncio
 import errno
 import socket
-from collections import Counter
+from collections import Counter, deque
 from time import monotonic
 
 from blackhole_guard.server.clients import group_client, pack_address
@@ -17,6 +17,7 @@ from blackhole_guard.server.roles import Meter, Responder
 from blackhole_guard.server.tcp_connection import READ, Connection
 
 _ACCEPTS = 16  # connections of one listener before the loop gets its turn
+_TURN = 128  # messages of all connections before the loop gets its turn: UDP waits as long
 _SWEEP = 0.25  # seconds between looks at the deadlines: how late a time limit may be
 _REST = 1.0  # seconds without accepting when there is nothing to accept with
 _NO_MEANS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -52,6 +53,8 @@ class TcpService:
         self._listeners: set[socket.socket] = set()
         self._connections: dict[Connection, None] = {}  # in the order of their last whole message: longest idle first
         self._clients: Counter[bytes] = Counter()
+        self._due: deque[Connection] = deque()
+        self._work_called = False
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
@@ -86,6 +89,13 @@ class TcpService:
         if self._sweeper is not None:
             self._sweeper.cancel()
 
+    def schedule(self, connection: Connection) -> None:
+        """Have a connection take a turn after those that were due before."""
+        self._due.append(connection)
+        if not self._work_called:
+            self._work_called = True
+            self.loop.call_soon(self._work)
+
     def touch(self, connection: Connection, messages: int) -> None:
         """Note that a connection sent whole messages: it is now the one that was idle for the shortest time."""
         self.received += messages
@@ -102,6 +112,20 @@ class TcpService:
         self.meter.set("tcp_connections", len(self._connections))
         if not self._connections:
             self._empty.set()
+
+    def _work(self) -> None:
+        """Let the connections that are due take their turns, each one, as far as the time of others allows."""
+        self.responder.refresh()
+        messages = 0
+        try:
+            for _ in range(len(self._due)):
+                messages += self._due.popleft().take_turn()
+                if messages >= _TURN:
+                    break
+        finally:
+            self._work_called = bool(self._due)
+            if self._due:
+                self.loop.call_soon(self._work)
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):

@@ -75,6 +75,9 @@ class Service(Protocol):
     space: memoryview  # to read into, READ octets; no connection keeps anything there
     stopping: bool  # close when all that has come is answered
 
+    def schedule(self, connection: "Connection") -> None:
+        """Have the connection take a turn, when it is its turn."""
+
     def touch(self, connection: "Connection", messages: int) -> None:
         """Note that whole messages came."""
 
@@ -89,6 +92,7 @@ class Connection:
         "_active",
         "_begun",
         "_closed",
+        "_due",
         "_ended",
         "_inbox",
         "_messages",
@@ -114,6 +118,7 @@ class Connection:
         self._messages = False  # whether there was one
         self._ended = False  # the client sends nothing more, but may still read
         self._closed = False
+        self._due = False  # it waits for its turn: nothing more is read before
         self._reading = False
         self._read_on()
 
@@ -131,15 +136,13 @@ class Connection:
 
     def finish(self) -> None:
         """Answer what has come by now, and close as soon as that is sent."""
-        if self._reading:
-            self._on_readable()
-        if self._reading:  # nothing had come; otherwise what is to be done next is under way
+        self._on_readable()
+        if self._reading and not self._due:  # nothing had come; otherwise what is to be done next is under way
             self._settle()
 
     def close(self, reason: str) -> None:
         """Close at once; responses that the client has not taken are lost."""
-        if self._closed:
-            return
+        assert not self._closed
         self._closed = True
         self._stop_reading()
         if self._outbox:
@@ -149,7 +152,32 @@ class Connection:
         self._sock.close()
         self._service.forget(self, reason)
 
+    def take_turn(self) -> int:
+        """Answer messages that have come, no more than may be in flight, and see what is next; returns how many."""
+        if self._closed:  # since it was scheduled
+            return 0
+        self._due = False
+        start = monotonic()
+        try:
+            count, responses = self._answer(start)
+        except MalformedError:
+            self.close("malformed")
+            return 0
+        except Exception:
+            # The edge of this connection's work: it ends, the others do not; the loop's handler counts and logs it.
+            self.close("failed")
+            raise
+        if responses:
+            self._outbox = memoryview(responses)
+            self._send()
+            self._service.meter.observe(monotonic() - start)
+        if not self._closed:
+            self._settle()
+        return count
+
     def _on_readable(self) -> None:
+        if self._due or not self._reading:
+            return
         space = self._service.space
         try:
             count = self._sock.recv_into(space)
@@ -162,30 +190,14 @@ class Connection:
             self._inbox.feed(space[:count])
         else:
             self._ended = True
-        self._service.responder.refresh()
-        self._turn()
+        self._schedule()
 
-    def _turn(self) -> None:
-        """Answer messages that have come, no more than may be in flight, and see what is next."""
-        if self._closed:  # between this turn and the one that called for it
-            return
-        start = monotonic()
-        try:
-            responses = self._answer(start)
-            if responses:
-                self._outbox = memoryview(responses)
-                self._send()
-                self._service.meter.observe(monotonic() - start)
-        except MalformedError:
-            self.close("malformed")
-        except Exception:
-            # The edge of this connection's work: it ends, the others do not; the loop's handler counts and logs it.
-            self.close("failed")
-            raise
-        if not self._closed:
-            self._settle()
+    def _schedule(self) -> None:
+        self._due = True
+        self._service.schedule(self)
 
-    def _answer(self, now: float) -> bytearray:
+    def _answer(self, now: float) -> tuple[int, bytearray]:
+        """Answer messages that have come; returns how many, and the responses."""
         responses = bytearray()
         count = 0
         try:
@@ -209,7 +221,7 @@ class Connection:
             self._messages = True
             self._active = now
             self._begun = None
-        return responses
+        return count, responses
 
     def _send(self) -> None:
         """Send as much as the client takes; the rest waits until it takes more."""
@@ -238,8 +250,7 @@ class Connection:
             self._stop_reading()
             loop.add_writer(self._sock, self._on_writable)
         elif self._inbox.has_message():
-            self._stop_reading()
-            loop.call_soon(self._turn)  # not now: others have waited meanwhile
+            self._schedule()  # not now: others have waited meanwhile
         elif self._ended:
             self.close("client")
         elif self._service.stopping:

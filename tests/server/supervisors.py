@@ -91,8 +91,12 @@ class Supervisor:
         return self
 
     def __exit__(self, *_):
-        for slot in list(self.processes):
-            self.kill(slot)
+        for slot, process in self.processes.items():
+            process.terminate()
+            process.join(6)
+            if process.is_alive():
+                process.kill()
+                raise AssertionError(f"worker {slot} does not end")
         for channel in self.channels.values():
             channel.close()
         self.log.close()

@@ -144,6 +144,16 @@ class TestStale:
 
         asyncio.run(check())
 
+    def test_what_else_the_kernel_tells_is_left_alone(self, kind):
+        async def check():
+            async with serving(kind, "127.0.0.1:0") as served:
+                served.socks[0].setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+                with udp_client() as client:
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    assert await receive(client) == response_to(QUERY)
+
+        asyncio.run(check())
+
     @pytest.mark.parametrize("entry", ["0.0.0.0:0", "[::]:0"])
     def test_stamps_and_the_address_asked_fit_beside_each_other(self, kind, entry):
         async def check():

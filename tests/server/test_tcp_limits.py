@@ -86,6 +86,26 @@ class TestNumbers:
 
         asyncio.run(check())
 
+    def test_many_busy_connections_leave_the_loop_its_turns(self):
+        async def check():
+            async with serving(connections=100, per_client=100, **PATIENT) as served:
+                clients = [await served.connect() for _ in range(40)]
+                await until(lambda: len(served.service) == 40)
+                for client in clients:
+                    client.send(frame(QUERY) * 400)
+                steps, last = [], 0
+                while last < 16_000:
+                    await asyncio.sleep(0)
+                    steps.append(served.service.received - last)
+                    last = served.service.received
+                assert max(steps) < 128 + 100
+                for client in clients:
+                    for _ in range(400):
+                        assert await read_message(client) == response_to(QUERY)
+                    client.close()
+
+        asyncio.run(check())
+
     @pytest.mark.parametrize("sources", [1, 50])
     def test_400_hogs_do_not_keep_a_newcomer_waiting(self, sources):
         async def check():
@@ -164,8 +184,9 @@ class TestResets:
         async def check():
             async with serving(connections=1, per_client=1, pipelined=1, **PATIENT) as served:
                 first = await served.connect()
-                await send(first, frame(QUERY) * 50)
-                await until(lambda: served.service.received > 2)
+                await send(first, frame(QUERY) * 1300)
+                while served.service.received < 3:
+                    await asyncio.sleep(0)
                 with await served.connect() as second:  # evicts the first between two of its turns
                     await send(second, frame(query(2)))
                     assert await read_message(second) == response_to(query(2))
@@ -173,6 +194,36 @@ class TestResets:
                 first.close()
 
         asyncio.run(check())
+
+
+class ReluctantSocket:
+    """A connection whose first sends find no room."""
+
+    def __init__(self, sock, refusals):
+        self.sock, self.refusals = sock, refusals
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def send(self, octets):
+        if self.refusals:
+            self.refusals -= 1
+            raise BlockingIOError
+        return self.sock.send(octets)
+
+
+class ReluctantListener:
+    """A listening socket of such connections."""
+
+    def __init__(self, sock):
+        self.sock = sock
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def accept(self):
+        sock, address = self.sock.accept()
+        return ReluctantSocket(sock, 3), address
 
 
 class FailingListener:
@@ -192,6 +243,19 @@ class FailingListener:
 
 
 class TestAccepting:
+    def test_a_response_that_finds_no_room_waits_for_it(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                served.service.remove(served.listener)
+                listener = ReluctantListener(served.listener)
+                served.service.add(listener)
+                with await served.connect() as client:
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+                served.service.remove(listener)
+
+        asyncio.run(check())
+
     @pytest.mark.parametrize(
         ("code", "waits"),
         [(errno.ECONNABORTED, False), (errno.EPERM, False), (errno.EMFILE, True), (errno.EINVAL, True)],
