@@ -27,13 +27,16 @@ def load_settings(path: str | None, overrides: Overrides | None = None) -> Setti
         SettingsError: with every mistake in the file and the overrides.
     """
     settings, problems = read_settings(path, overrides)
-    if problems:
+    if any(problem.severity == "error" for problem in problems):
         raise SettingsError(problems)
     return settings
 
 
 def read_settings(path: str | None, overrides: Overrides | None = None) -> tuple[Settings, tuple[Problem, ...]]:
-    """Read the settings as `load_settings` does, but return the mistakes; the defaults hold in their place."""
+    """Read the settings as `load_settings` does, but return the problems, warnings among them.
+
+    Where the file is wrong, the defaults hold.
+    """
     settings, found = Settings(), list[Problem]()
     if path is not None:
         settings, problems = _read_settings_file(path)
