@@ -96,7 +96,7 @@ def free_port() -> int:
 
 @contextmanager
 def scratch(name: str) -> Iterator[Path]:
-    """A directory with a short path (a Unix socket's has at most 107 octets); if the body fails it stays, and is named."""
+    """A directory with a short path (a Unix socket's has at most 107 octets); if the body fails it stays, named."""
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-"))
     try:
         yield directory
