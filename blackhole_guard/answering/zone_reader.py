@@ -17,7 +17,7 @@ class ServedZone(Protocol):
 
     @property
     def block(self) -> str | None:
-        """Label of the registry block it lies in (`10.0.0.0/8`, `home.arpa`); None: a public zone, not in the ledger."""
+        """Label of the registry's block that it lies in (`10.0.0.0/8`, `home.arpa`); None: a public zone."""
 
     @property
     def soa(self) -> RRset:
@@ -25,7 +25,7 @@ class ServedZone(Protocol):
 
     @property
     def negative_soa(self) -> RRset:
-        """The SOA as the authority of a negative response: its TTL is the smaller of TTL and MINIMUM (RFC 2308 section 3)."""
+        """The SOA as the authority of a negative response: its TTL is the smaller of TTL and MINIMUM (RFC 2308, 3)."""
 
 
 class Delegation(Protocol):
@@ -48,13 +48,16 @@ class ZoneReader(Protocol):
     """An open snapshot: immutable, whole, one generation."""
 
     def find_enclosing(self, name: bytes) -> tuple[ServedZone, Delegation | None] | None:
-        """Find the deepest zone of ours at or above `name`, and the delegation between its apex and `name` if there is one.
+        """Find the deepest zone of ours at or above `name`, and the delegation in it at or above `name`, if any.
 
         A zone of ours below a delegation of ours wins. None: `name` lies in no zone of ours.
         """
 
     def find_parent(self, apex: bytes) -> ServedZone | None:
-        """Find the zone of ours that holds the parent side of `apex`, for DS questions (RFC 4035 section 3.1.4.1)."""
+        """Find the zone of ours that holds the parent side of `apex`, for DS questions (RFC 4035 section 3.1.4.1).
+
+        `apex` is that of a zone of ours. None: no zone of ours encloses it, or one does and delegates a name above it.
+        """
 
     def find_rrsets(self, name: bytes) -> tuple[RRset, ...]:
         """All RRsets at `name`, apex records included; empty where there are none. The owner in each is `name`."""

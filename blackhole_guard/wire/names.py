@@ -1,8 +1,9 @@
 """Domain names: wire form, text, labels.
 
 RFC 1035 sections 2.3.4 and 3.1 (form and limits), 5.1 (escapes in text); RFC 4343 (case).
-A wire name here is uncompressed and absolute, its root octet included. Its lower-case form is `name.lower()`: the length octets are below 64,
-where ASCII has no letters. Left out: compression, which belongs to responses, and IDNA, which belongs to files.
+A wire name here is uncompressed and absolute, its root octet included. Its lower-case form is `name.lower()`: the
+length octets are below 64, where ASCII has no letters. Left out: compression, which belongs to responses, and IDNA,
+which belongs to files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,14 +16,17 @@ ROOT = b"\x00"
 
 # What would be syntax in a master file, a shell or a log, and all that does not print, is shown as \DDD.
 _SPECIAL = b'.\\";()@$'
-_ESCAPED = tuple(chr(octet) if 0x21 <= octet <= 0x7E and octet not in _SPECIAL else f"\\{octet:03d}" for octet in range(256))
+_ESCAPED = tuple(
+    chr(octet) if 0x21 <= octet <= 0x7E and octet not in _SPECIAL else f"\\{octet:03d}" for octet in range(256)
+)
 
 
 def pack_name(text: str) -> bytes:
     """Turn text into a wire name; case is kept.
 
     Args:
-        text: labels joined by dots, with or without the last one; `\\DDD` is an octet, `\\X` the character X; `.` is the root.
+        text: labels joined by dots, with or without the last one; `\\DDD` is an octet, `\\X` the character X; `.` is
+            the root.
     Raises:
         WireError: an empty or overlong label, an overlong name, a bad escape, or a character outside ASCII.
     Source: RFC 1035 section 5.1.
@@ -80,7 +84,9 @@ def join_labels(labels: Iterable[bytes]) -> bytes:
     name = bytearray()
     for label in labels:
         if not 1 <= len(label) <= MAX_LABEL:
-            raise WireError("an empty label" if not label else f"a label of more than {MAX_LABEL} octets", offset=len(name))
+            raise WireError(
+                "an empty label" if not label else f"a label of more than {MAX_LABEL} octets", offset=len(name)
+            )
         name.append(len(label))
         name += label
     name.append(0)
@@ -97,6 +103,26 @@ def split_labels(name: bytes) -> tuple[bytes, ...]:
         labels.append(name[position : position + length])
         position += length
     return tuple(labels)
+
+
+def find_name_end(octets: bytes, position: int) -> int:
+    """Find where an uncompressed name that begins at `position` of a message ends.
+
+    Returns:
+        The position behind its root octet.
+    Raises:
+        WireError: a pointer or another kind of label, a name of more than 255 octets, or one that runs over the end.
+    Source: RFC 1035 sections 2.3.4 and 4.1.4.
+    """
+    start, limit = position, min(len(octets), position + MAX_NAME)
+    while position < limit:
+        length = octets[position]
+        if not length:
+            return position + 1
+        if length > MAX_LABEL:
+            raise WireError("a pointer, or no label", offset=position)
+        position += 1 + length
+    raise WireError(f"a name of more than {MAX_NAME} octets, or one that runs over the end", offset=start)
 
 
 def suffixes(name: bytes) -> Iterator[bytes]:
@@ -126,7 +152,7 @@ def format_name(name: bytes) -> str:
 
 
 def escape_text(text: str, limit: int = 2048) -> str:
-    """Make any text safe for a terminal or a log line: what does not print as one ASCII character becomes escapes, the rest is cut.
+    """Make any text safe for a terminal or a log line: what does not print as one ASCII character becomes escapes.
 
     Args:
         limit: characters of the result; a longer text ends in `...`.

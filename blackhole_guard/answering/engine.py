@@ -1,0 +1,185 @@
+"""From a message's octets and its source to the response's octets.
+
+RFC 8906 (answer whatever comes), RFC 6891 (EDNS), RFC 1996 and 2136 (NOTIFY and UPDATE, which we do not take), RFC 4892
+and RFC 5001 (who answers), RFC 8914 (why not). Left out: DNS cookies, rate limits, transfers.
+A response without its OPT depends on the flags, the question, the room that there is, and the kind of OPT alone.
+"""
+
+from blackhole_guard.answering.answer import EXTENDED_ERRORS, Answer, Outcome, Refusal, refuse
+from blackhole_guard.answering.ledger import Shape, find_shape
+from blackhole_guard.answering.lookup import find_answer
+from blackhole_guard.answering.policy import Policy
+from blackhole_guard.answering.tally import LEDGER_OUTCOMES, NO_TYPE, PUBLIC, Tally, qtype_label
+from blackhole_guard.answering.zone_reader import ServedZone, ZoneReader
+from blackhole_guard.reserved.registry import BLOCKS
+from blackhole_guard.wire.codes import Opcode, OptionCode, RCode, RRClass, RRType
+from blackhole_guard.wire.edns import MIN_PAYLOAD, Edns, render_opt
+from blackhole_guard.wire.errors import WireError
+from blackhole_guard.wire.header import HEADER, render_header_only
+from blackhole_guard.wire.query import Query, parse_query
+from blackhole_guard.wire.records import RRset
+from blackhole_guard.wire.response import MAX_MESSAGE, Sections, attach, render_response
+from blackhole_guard.wire.tsig import render_unknown_key
+
+# Types that are no data and cannot be asked for (RFC 6891 section 6.1.1, RFC 8945 section 4.2).
+_NEVER_ASKED = frozenset((RRType.OPT, RRType.TSIG))
+_TRANSFERS = frozenset((RRType.AXFR, RRType.IXFR))
+_LEAST_OPT = render_opt(0, rcode=0, dnssec_ok=False)
+_ERROR_SIZE = 6  # octets of an extended error without text, the option's header included
+
+
+class Engine:
+    """Answers messages out of one snapshot, by one policy. Keeps nothing between two messages but the tally."""
+
+    def __init__(self, zones: ZoneReader, policy: Policy, tally: Tally) -> None:
+        self._zones = zones
+        self._policy = policy
+        self._tally = tally
+
+    def respond(self, octets: bytes, source: bytes, *, over_tcp: bool) -> bytes | None:
+        """Answer one message. Never raises.
+
+        Args:
+            octets: any; without the length that stands before a message in TCP.
+            source: 4 or 16 octets; an IPv4-mapped address has been unmapped.
+        Returns:
+            The response; None: it must not be answered.
+        """
+        try:
+            return self._respond(octets, source, over_tcp)
+        except Exception:  # noqa: BLE001 - whatever is wrong with us or the snapshot, who asks gets an answer
+            self._tally.add("answer_errors")
+            return self._respond_with_header(octets, source, over_tcp, RCode.SERVFAIL)
+
+    def _respond(self, octets: bytes, source: bytes, over_tcp: bool) -> bytes | None:
+        try:
+            query = parse_query(octets)
+        except WireError as error:
+            if error.rcode is not None:
+                return self._respond_with_header(octets, source, over_tcp, RCode(error.rcode))
+            self._tally.add("unanswered", "short" if len(octets) < HEADER.size else "response")
+            return None
+        answer = self.find_answer(query, source, over_tcp=over_tcp)
+        self._enter(query, answer, source, over_tcp)
+        return self._render(query, answer, over_tcp)
+
+    def _respond_with_header(self, octets: bytes, source: bytes, over_tcp: bool, rcode: RCode) -> bytes:
+        self._count_query(NO_TYPE, rcode, source, over_tcp)
+        return render_header_only(octets, rcode)
+
+    def find_answer(self, query: Query, source: bytes, *, over_tcp: bool) -> Answer:
+        """Find what to answer to a message that could be read."""
+        if not query.question:
+            return Answer(Outcome.FORMERR)
+        if source not in self._policy.clients:
+            return refuse(Refusal.CLIENT)
+        if query.edns is not None and query.edns.version != 0:
+            return Answer(Outcome.BADVERS)
+        if query.tsig is not None:
+            return Answer(Outcome.BADKEY)
+        if query.opcode == Opcode.UPDATE:
+            return self._answer_update(query)
+        if query.opcode == Opcode.NOTIFY:
+            return Answer(Outcome.NOTAUTH)
+        if query.qclass != RRClass.IN:
+            return self._answer_other_class(query)
+        if query.qtype in _NEVER_ASKED:
+            return Answer(Outcome.FORMERR)
+        if query.qtype in _TRANSFERS:
+            return _answer_transfer(query, over_tcp)
+        refer = self._policy.refer_recursive or not query.recursion_desired
+        return find_answer(self._zones, query.qname, query.qtype, refer=refer)
+
+    def _answer_update(self, query: Query) -> Answer:
+        """Answer an UPDATE: refused in our zones, signed or not, and NOTAUTH elsewhere (RFC 2136 section 3.1)."""
+        if query.qtype != RRType.SOA or query.qclass in (RRClass.ANY, RRClass.NONE):
+            return Answer(Outcome.FORMERR)
+        found = self._zones.find_enclosing(query.qname) if query.qclass == RRClass.IN else None
+        if found is None or found[1] is not None:
+            return Answer(Outcome.NOTAUTH)
+        return Answer(Outcome.REFUSED, zone=found[0], refusal=Refusal.UPDATE)
+
+    def _answer_other_class(self, query: Query) -> Answer:
+        if query.qclass == RRClass.ANY:
+            return Answer(Outcome.FORMERR)
+        text = self._policy.chaos.get(query.qname)
+        if query.qclass != RRClass.CH or text is None or query.qtype not in (RRType.TXT, RRType.ANY):
+            return refuse(Refusal.CLASS)
+        rrset = RRset(owner=query.qname, rtype=RRType.TXT, ttl=0, rdatas=(bytes((len(text),)) + text,))
+        return Answer(Outcome.ANSWER, Sections(answer=(rrset,)), authoritative=True)
+
+    def _render(self, query: Query, answer: Answer, over_tcp: bool) -> bytes:
+        limit = self._limit(query, answer, over_tcp)
+        opt = b"" if query.edns is None else self._render_opt(query, query.edns, answer)
+        tsig = render_unknown_key(query.tsig) if answer.outcome is Outcome.BADKEY and query.tsig is not None else b""
+        response = render_response(
+            query,
+            answer.sections,
+            rcode=answer.rcode,
+            authoritative=answer.authoritative,
+            limit=limit - len(opt) - len(tsig),
+        )
+        for record in (opt, tsig):
+            if record and len(response) + len(record) <= limit:
+                response = attach(response, record)
+        return response
+
+    def _limit(self, query: Query, answer: Answer, over_tcp: bool) -> int:
+        """Say how many octets a response may have."""
+        if over_tcp:
+            return MAX_MESSAGE
+        if query.edns is None:
+            return MIN_PAYLOAD
+        return min(query.edns.payload_size, self._policy.udp_payload_size)
+
+    def _render_opt(self, query: Query, edns: Edns, answer: Answer) -> bytes:
+        return render_opt(
+            self._policy.udp_payload_size,
+            rcode=answer.rcode,
+            dnssec_ok=edns.dnssec_ok,
+            options=self._options(query, edns, answer),
+        )
+
+    def _options(self, query: Query, edns: Edns, answer: Answer) -> list[tuple[int, bytes]]:
+        error = EXTENDED_ERRORS.get(answer.refusal)
+        options = [] if error is None else [(int(OptionCode.EXTENDED_ERROR), error.to_bytes(2))]
+        if answer.refusal is Refusal.CLIENT:
+            # A stranger's address may be forged: nothing is amplified towards it, so the reason is given where it fits.
+            fits = HEADER.size + len(query.question) + len(_LEAST_OPT) + _ERROR_SIZE <= query.size
+            return options if fits else []
+        if self._policy.nsid is not None and OptionCode.NSID in edns.options:
+            options.append((int(OptionCode.NSID), self._policy.nsid))
+        return options
+
+    def _enter(self, query: Query, answer: Answer, source: bytes, over_tcp: bool) -> None:
+        """Count a message that was read, and enter it into the ledger."""
+        is_query = query.opcode == Opcode.QUERY and query.question
+        self._count_query(qtype_label(query.qtype) if is_query else NO_TYPE, answer.rcode, source, over_tcp)
+        if answer.refusal is not None:
+            self._tally.add("refused", answer.refusal)
+        if query.opcode == Opcode.UPDATE and answer.refusal is not Refusal.CLIENT:
+            self._tally.add("updates", answer.rcode.name.lower())
+        if answer.zone is not None:
+            self._enter_leak(query, answer, answer.zone)
+
+    def _enter_leak(self, query: Query, answer: Answer, zone: ServedZone) -> None:
+        if query.opcode == Opcode.UPDATE:
+            shape = Shape.UPDATE
+        else:
+            cut = None if answer.cut is None else answer.cut.owner
+            shape = find_shape(query.qname, query.qtype, apex=zone.apex, cut=cut)
+        block = zone.block
+        if shape in (Shape.HOST, Shape.NETWORK) and answer.outcome in (Outcome.NXDOMAIN, Outcome.NODATA):
+            self._tally.add("unmapped_queries", PUBLIC if block is None else block)
+        if block is not None and shape is not Shape.PARTIAL:
+            self._tally.add("leaks_averted", block, BLOCKS[block], shape, LEDGER_OUTCOMES[answer.outcome])
+
+    def _count_query(self, qtype: str, rcode: RCode, source: bytes, over_tcp: bool) -> None:
+        family = "ipv4" if len(source) == 4 else "ipv6"
+        self._tally.add("queries", "tcp" if over_tcp else "udp", family, qtype, rcode.name)
+
+
+def _answer_transfer(query: Query, over_tcp: bool) -> Answer:
+    """Answer AXFR and IXFR: none are given. No AXFR is over UDP (RFC 5936 section 4.2), no IXFR without a SOA."""
+    well_formed = over_tcp if query.qtype == RRType.AXFR else query.has_authority
+    return refuse(Refusal.TRANSFER) if well_formed else Answer(Outcome.FORMERR)

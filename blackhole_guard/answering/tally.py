@@ -1,0 +1,101 @@
+"""What answering counts: closed sets of names, so that no client can make them grow.
+
+`queries` are the messages that were answered; RCODE and QTYPE are those of our answers, not of the registries.
+"""
+
+from collections.abc import Mapping
+from itertools import product
+from typing import NamedTuple
+
+from blackhole_guard.answering.answer import RCODES, Outcome, Refusal
+from blackhole_guard.answering.ledger import Shape
+from blackhole_guard.reserved.registry import BLOCKS
+from blackhole_guard.wire.codes import RCode, RRType
+
+Key = tuple[str, ...]  # a family's name and the values of its labels
+
+
+class Family(NamedTuple):
+    """A counter and all that it can count."""
+
+    name: str
+    labels: tuple[str, ...]
+    series: tuple[tuple[str, ...], ...]  # the values of the labels, one tuple each
+
+
+_QTYPES = (
+    *("A", "NS", "CNAME", "SOA", "PTR", "HINFO", "MX", "TXT", "AAAA", "SRV", "NAPTR"),
+    *("DS", "DNSKEY", "TLSA", "SVCB", "HTTPS", "IXFR", "AXFR", "ANY"),
+)
+OTHER_TYPE = "other"
+NO_TYPE = "none"  # no query: NOTIFY, UPDATE, an unknown opcode; or no question that could be read
+_QTYPE_LABELS: Mapping[int, str] = {RRType[name]: name for name in _QTYPES}
+PUBLIC = "public"  # the block of zones that are not reserved
+
+# What the ledger calls the outcomes of queries in our zones.
+LEDGER_OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.ANSWER: "answered",
+    Outcome.NODATA: "nodata",
+    Outcome.NXDOMAIN: "nxdomain",
+    Outcome.REFERRAL: "referral",
+    Outcome.REFUSED: "refused",
+}
+_RCODES = tuple(sorted({*RCODES.values(), RCode.NOTIMP, RCode.SERVFAIL}))
+
+
+def _leaks() -> tuple[tuple[str, ...], ...]:
+    anywhere = (Shape.DNS_SD, Shape.SOA_HUNT, Shape.OTHER)
+    series = []
+    for block, sink in BLOCKS.items():
+        # A block that is a name (home.arpa) has no addresses.
+        shapes = (Shape.HOST, Shape.NETWORK, Shape.JUNK, *anywhere) if "/" in block else anywhere
+        series += [(block, sink, shape, outcome) for shape, outcome in product(shapes, LEDGER_OUTCOMES.values())]
+        series.append((block, sink, Shape.UPDATE, LEDGER_OUTCOMES[Outcome.REFUSED]))
+    return tuple(tuple(str(value) for value in values) for values in series)
+
+
+def _one_label(*values: str) -> tuple[tuple[str, ...], ...]:
+    return tuple((str(value),) for value in values)
+
+
+FAMILIES = (
+    Family(
+        "queries",
+        ("transport", "family", "qtype", "rcode"),
+        tuple(
+            product(
+                ("udp", "tcp"),
+                ("ipv4", "ipv6"),
+                (*_QTYPES, OTHER_TYPE, NO_TYPE),
+                tuple(rcode.name for rcode in _RCODES),
+            )
+        ),
+    ),
+    Family("leaks_averted", ("block", "sink", "shape", "outcome"), _leaks()),
+    Family("refused", ("reason",), _one_label(*Refusal)),
+    Family("unmapped_queries", ("block",), _one_label(*(block for block in BLOCKS if "/" in block), PUBLIC)),
+    Family("updates", ("result",), _one_label("refused", "notauth", "formerr")),
+    Family("unanswered", ("reason",), _one_label("short", "response")),  # messages that must not be answered
+    Family("answer_errors", (), ((),)),  # exceptions nobody expected: bugs, answered SERVFAIL
+)
+
+
+def qtype_label(qtype: int) -> str:
+    """Name a type as the counters do."""
+    return _QTYPE_LABELS.get(qtype, OTHER_TYPE)
+
+
+class Tally:
+    """Counts since the last take, in plain integers."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Key, int] = {}
+
+    def add(self, *key: str) -> None:
+        """Count one more of a family's name and the values of its labels."""
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def take(self) -> Mapping[Key, int]:
+        """Hand over what was counted, and begin anew."""
+        counts, self._counts = self._counts, {}
+        return counts
