@@ -1,0 +1,167 @@
+"""What stands between a stranger and the HTTP library: limits on connections, time and octets, and strict requests.
+
+A request reaches the library only when it is whole and plain: GET or HEAD, no body (RFC 9112). One connection carries
+one request, so there is no second one to smuggle in, no idle one to keep, and each is over in 15 seconds at the latest.
+A newcomer always gets in; when there are too many, who waits longest without having asked is closed.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+MAX_CONNECTIONS = 32
+MAX_PER_CLIENT = 8  # of them from one address, so that one that floods cannot close the others' connections
+MAX_HEAD = 8192  # octets; a scrape of Prometheus has 500
+REQUEST_TIME = 5.0  # seconds from the connection to the whole request
+RESPONSE_TIME = 10.0  # seconds for the client to take the response
+_FAREWELL = 1.0  # seconds for a client to read why it was turned away, while we read what it still sends
+
+SECURITY_HEADERS = {
+    "Server": "blackhole_guard",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",
+    "Cache-Control": "no-store",
+    "Connection": "close",
+}
+
+_END = re.compile(rb"\n\r?\n")
+# A method, a path and nothing but visible ASCII in it; fields without folding or blanks before the colon, 100 at most.
+_HEAD = re.compile(
+    rb"([A-Z]{1,20}) /[!-~]* (HTTP/1\.[01])\r\n"
+    rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n){0,100}\r\n"
+)
+_HOST = re.compile(rb"\nhost:", re.IGNORECASE)
+_BODY = re.compile(rb"\n(?:content-length|transfer-encoding):", re.IGNORECASE)
+_METHODS = (b"GET", b"HEAD")
+
+
+class Gate:
+    """The connections of all listening sockets."""
+
+    def __init__(self, make_http: Callable[[], asyncio.Protocol]) -> None:
+        """Begin without connections.
+
+        Args:
+            make_http: makes the protocol that serves one whole request.
+        """
+        self.make_http = make_http
+        self._open: dict[GatedConnection, None] = {}  # in the order of arrival
+
+    def __call__(self) -> "GatedConnection":
+        """Make the protocol of a new connection, for asyncio."""
+        return GatedConnection(self)
+
+    def enter(self, newcomer: "GatedConnection") -> None:
+        """Let a connection in; another one is closed when it is one too many."""
+        same = [connection for connection in self._open if connection.client == newcomer.client]
+        if len(same) >= MAX_PER_CLIENT:
+            _choose_victim(same).abort()
+        elif len(self._open) >= MAX_CONNECTIONS:
+            _choose_victim(list(self._open)).abort()
+        self._open[newcomer] = None
+
+    def leave(self, connection: "GatedConnection") -> None:
+        """Forget a connection that is closed."""
+        self._open.pop(connection, None)
+
+    def close(self) -> None:
+        """Close all connections at once."""
+        for connection in list(self._open):
+            connection.abort()
+
+
+def _choose_victim(connections: "list[GatedConnection]") -> "GatedConnection":
+    """Choose the oldest that has not asked yet, else the oldest."""
+    return next((connection for connection in connections if not connection.asked), connections[0])
+
+
+class GatedConnection(asyncio.Protocol):
+    """One connection: reads one request, then hands it to the library, or answers with what is wrong with it."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.client = ""  # the address
+        self.asked = False
+        self._gate = gate
+        self._head = bytearray()
+        self._http: asyncio.Protocol | None = None
+        self._transport: asyncio.Transport
+        self._timer: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a new connection."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.client = (transport.get_extra_info("peername") or ("",))[0]
+        self._timer = asyncio.get_running_loop().call_later(REQUEST_TIME, self.abort)
+        self._gate.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._timer.cancel()
+        self._gate.leave(self)
+        if self._http is not None:
+            self._http.connection_lost(exc)
+
+    def abort(self) -> None:
+        """Close at once, whatever is unsent."""
+        self._gate.leave(self)
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take octets until the request is whole; what comes behind it is read and forgotten."""
+        if self.asked:
+            return
+        begin = max(0, len(self._head) - 3)
+        self._head += data
+        end = _END.search(self._head, begin)
+        if (end.end() if end else len(self._head)) > MAX_HEAD:
+            self._refuse("431 Request Header Fields Too Large", f"a request has at most {MAX_HEAD} octets")
+        elif end:
+            self._judge(bytes(self._head[: end.end()]))
+
+    def eof_received(self) -> bool:
+        """Keep a connection open whose client has nothing more to say, until it has its response."""
+        return self._http is not None
+
+    def pause_writing(self) -> None:
+        """Tell the library that the client does not take more now."""
+        if self._http is not None:
+            self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Tell the library that the client takes more again."""
+        if self._http is not None:
+            self._http.resume_writing()
+
+    def _judge(self, head: bytes) -> None:
+        match = _HEAD.fullmatch(head)
+        if match is None:
+            self._refuse("400 Bad Request", "this is no HTTP/1.1 request")
+        elif match[1] not in _METHODS:
+            self._refuse("405 Method Not Allowed", "only GET and HEAD are served", "Allow: GET, HEAD\r\n")
+        elif _BODY.search(head):
+            self._refuse("400 Bad Request", "a request has no body here")
+        elif len(_HOST.findall(head)) > 1 or (match[2] == b"HTTP/1.1" and not _HOST.search(head)):
+            self._refuse("400 Bad Request", "a request of HTTP/1.1 has one Host")
+        else:
+            self._begin_response(RESPONSE_TIME)
+            self._http = self._gate.make_http()
+            self._http.connection_made(self._transport)
+            self._http.data_received(head)
+
+    def _refuse(self, status: str, why: str, fields: str = "") -> None:
+        self._begin_response(_FAREWELL)
+        body = f"{why}\n"
+        fields += "".join(f"{name}: {value}\r\n" for name, value in SECURITY_HEADERS.items())
+        head = (
+            f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n{fields}"
+        )
+        self._transport.write(f"{head}\r\n{body}".encode())
+        # A close while octets arrive would reset the connection, and the client might never see the answer.
+        self._transport.write_eof()
+
+    def _begin_response(self, seconds: float) -> None:
+        self.asked = True
+        self._head.clear()
+        self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
