@@ -89,12 +89,15 @@ def read_documents(
     text = check_text(data, problems)
     if text is None:
         return
-    loader = Loader(text)
+    # Octets, which the parser reads where they are; of text it would make a copy. The text is not kept beside them.
+    octets = text.encode() if b"\r" in data else data
+    del text
+    loader = Loader(octets)
     composer = _Composer(loader.get_event, problems, stream or {})
     try:
         yield from composer.documents()
     except yaml.YAMLError as error:
-        note_syntax_error(error, text, problems)
+        note_syntax_error(error, octets.decode(), problems)
     except _StopReadingError:
         pass
     finally:

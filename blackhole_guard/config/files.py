@@ -32,8 +32,7 @@ def read_file(path: str) -> bytes:
         # O_NONBLOCK: opening a FIFO must not wait for somebody to write.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                kind = "a directory" if stat.S_ISDIR(os.fstat(file.fileno()).st_mode) else "no regular file"
-                raise ValueProblem(f"is {kind}", "name a file, or a pattern such as `zones/*.yaml`")
+                raise ValueProblem("is no regular file", "name a file, or a pattern such as `zones/*.yaml`")
             data = file.read(MAX_FILE + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, ValueProblem):
@@ -47,6 +46,8 @@ def read_file(path: str) -> bytes:
 def _explain(error: OSError | ValueError) -> tuple[str, str]:
     if not isinstance(error, OSError):
         return "cannot be opened: its name holds a NUL", "write the path without it"
+    if error.errno == errno.EISDIR:
+        return "is a directory", "name a file, or a pattern such as `zones/*.yaml`"
     what = f"cannot be read: {(error.strerror or 'unknown error').lower()}"
     if error.errno in (errno.EACCES, errno.EPERM):
         return what, "let the user that blackhole-guard runs as read it, and enter its directory"

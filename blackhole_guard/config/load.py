@@ -1,10 +1,11 @@
 """The settings file -> Settings. No file is a valid configuration: then the defaults hold."""
 
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence as Listed
 
-from blackhole_guard.config.document import Mapping, Node, Scalar, Sequence, read_documents
+from blackhole_guard.config.document import Entry, Mapping, Node, Scalar, Sequence, read_documents
 from blackhole_guard.config.files import read_file
 from blackhole_guard.config.problems import FileProblems, Problem, SettingsError, ValueProblem
 from blackhole_guard.config.schema import read_struct
@@ -56,10 +57,16 @@ def read_settings_document(path: str) -> tuple[Node | None, FileProblems]:
     except ValueProblem as problem:
         problems.error(0, f"the settings file {problem.what}", problem.hint)
         return None, problems
-    documents = list(read_documents(data, problems))
+    # Entries of inline maps are for `sources`: a million of them must not become nodes here.
+    documents = list(read_documents(data, problems, stream={(INLINE_MAPS, "*", "ptr"): lambda: _skip}))
     if len(documents) > 1:
         problems.error(documents[1].line, "a second document", "settings are one: delete the line `---`")
     return (documents[0] if documents else None), problems
+
+
+def _skip(entries: Iterator[Entry]) -> None:
+    for _ in entries:
+        pass
 
 
 def _read_settings_file(path: str) -> tuple[Settings, FileProblems]:
