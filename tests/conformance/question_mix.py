@@ -28,7 +28,35 @@ from reverse_data import Address, Block, MasterZone, Zone, apex_of, classless_la
 
 UNKNOWN_OPTIONS = (100, 20292, 26946, 65001)
 SIZES = (0, 511, 512, 513, 700, 1024, 1220, 1232, 1400, 4096, 65535)  # octets, as EDNS says them
-OTHER_TYPES = (0, 1, 2, 5, 6, 13, 15, 16, 28, 33, 35, 39, 43, 46, 47, 48, 52, 64, 65, 99, 256, 257, 32769, 65280, 65535)
+OTHER_TYPES = (
+    0,
+    1,
+    2,
+    5,
+    6,
+    13,
+    15,
+    16,
+    28,
+    33,
+    35,
+    39,
+    43,
+    46,
+    47,
+    48,
+    52,
+    64,
+    65,
+    99,
+    253,
+    254,
+    256,
+    257,
+    32769,
+    65280,
+    65535,
+)
 ODD_LABELS = (b"\x1b[2J", b"a.b", b"\0", b"*", b"01", b"256", b"xn--nxasmq6b", b"\xe2\x80\xae", b"'\"()@$;\\")
 OUTSIDE = (
     "example.com.",
@@ -76,9 +104,9 @@ class Mix:
             "empty-non-terminal": self._empty_non_terminal,
             "apex": self._apex,
             "other-type": self._other_type,
-            "meta-type": lambda: self._at_host("meta-type", self._pick((41, 250, 253, 254))),
+            "never-data": lambda: self._at_host("never-data", self._pick((41, 250))),
             "other-class": self._other_class,
-            "class-any": lambda: self._at_host("class-any", PTR, 255),
+            "class-any": self._class_any,
             "mixed-case": self._mixed_case,
             "outside": self._outside,
             "delegation": lambda: self._referral("delegation", foreign=False),
@@ -158,8 +186,8 @@ class Mix:
     def _ptr(self, kind: str, address: Address) -> Question:
         return Question(kind, labels_of(owner_of(address)), PTR)
 
-    def _at_host(self, kind: str, qtype: int, qclass: int = 1) -> Question:
-        return Question(kind, labels_of(self._host()), qtype, qclass)
+    def _at_host(self, kind: str, qtype: int) -> Question:
+        return Question(kind, labels_of(self._host()), qtype)
 
     def _empty_non_terminal(self) -> Question:
         return Question("empty-non-terminal", labels_of(self._pick(self._between)), self._pick((PTR, A, NS, SOA, DS)))
@@ -244,6 +272,9 @@ class Mix:
         base = self._pick((self._host(), self._pick(self._apexes), "example.com."))
         qclass = self._pick((0, 2, 3, 4, 254, self._chance.randrange(256, 65536)))
         return Question("other-class", labels_of(base), self._pick((PTR, SOA)), qclass)
+
+    def _class_any(self) -> Question:
+        return Question("class-any", labels_of(owner_of(self._pick(self._single))), PTR, 255)
 
     def _outside(self) -> Question:
         labels = labels_of(self._pick(OUTSIDE))

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rrset
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "conformance.md"
 FIELDS = ("rcode", "aa", "tc", "flags", "answer", "authority", "additional", "edns", "options")
@@ -25,7 +27,7 @@ class View:
     authority: frozenset[tuple[object, ...]]
     additional: frozenset[tuple[object, ...]]
     edns: str  # version, size, DO; empty without OPT
-    options: tuple[tuple[int, bytes], ...]
+    options: str  # `EDE 20`, or code and octets
 
     def differences(self, other: "View") -> frozenset[str]:
         return frozenset(name for name in FIELDS if getattr(self, name) != getattr(other, name))
@@ -44,11 +46,17 @@ def view(octets: bytes) -> View:
         authority=_records(message.authority),
         additional=_records(message.additional),
         edns=f"{message.edns} {message.payload} {message.ednsflags:#x}" if message.edns >= 0 else "",
-        options=tuple(sorted((int(option.otype), option.to_wire() or b"") for option in message.options)),
+        options=" ".join(sorted(_format_option(option) for option in message.options)),
     )
 
 
-def _records(section: Iterable[dns.message.dns.rrset.RRset]) -> frozenset[tuple[object, ...]]:
+def _format_option(option: dns.edns.Option) -> str:
+    if isinstance(option, dns.edns.EDEOption):
+        return f"EDE {int(option.code)}" + (f" {option.text}" if option.text else "")
+    return f"{int(option.otype)} {(option.to_wire() or b'').hex()}"
+
+
+def _records(section: Iterable[dns.rrset.RRset]) -> frozenset[tuple[object, ...]]:
     return frozenset(
         (rrset.name.canonicalize().to_wire(), int(rrset.rdclass), int(rrset.rdtype), rrset.ttl, rdata.to_digestable())
         for rrset in section
