@@ -28,8 +28,10 @@ class Kind(StrEnum):
     INFO = "info"
 
 
-# Which series of a family are shown while they are 0: those whose labels have one of the values named, {} all of them.
-AtZero = Mapping[str, tuple[str, ...]]
+# Which series of a family are shown while they are 0: those that match one of these; each names values of some labels.
+# rate() misses the event with which a series begins, so small sets are shown from the start, the rest once it counts.
+AtZero = tuple[Mapping[str, tuple[str, ...]], ...]
+ALL: AtZero = ({},)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +43,15 @@ class Metric:
     help: str
     labels: tuple[str, ...] = ()
     family: str = ""  # in the pages, where its values come from; none: from elsewhere (`metrics`)
-    # rate() misses the event with which a series begins, so small sets are shown from the start.
-    at_zero: AtZero | None = None  # None: a series is shown once it is not 0
+    at_zero: AtZero = ALL
 
 
-def _counter(family: str, meaning: str, *labels: str, at_zero: AtZero | None = None) -> Metric:
-    return Metric(f"{family}_total", Kind.COUNTER, meaning, labels, family, {} if at_zero is None else at_zero)
+def _counter(family: str, meaning: str, *labels: str, at_zero: AtZero = ALL) -> Metric:
+    return Metric(f"{family}_total", Kind.COUNTER, meaning, labels, family, at_zero)
 
 
 def _gauge(family: str, meaning: str) -> Metric:
-    return Metric(family, Kind.GAUGE, meaning, (), family, {})
+    return Metric(family, Kind.GAUGE, meaning, (), family)
 
 
 CATALOGUE = (
@@ -61,7 +62,7 @@ CATALOGUE = (
         "family",
         "qtype",
         "rcode",
-        at_zero={"qtype": ("PTR",), "rcode": ("NOERROR", "NXDOMAIN", "REFUSED")},
+        at_zero=({"qtype": ("PTR",), "rcode": ("NOERROR", "NXDOMAIN", "REFUSED")},),
     ),
     _counter(
         "leaks_averted",
@@ -70,10 +71,16 @@ CATALOGUE = (
         "sink",
         "shape",
         "outcome",
-        at_zero={"shape": ("host",), "outcome": ("answered", "nxdomain")},
+        at_zero=(
+            {"shape": ("host",), "outcome": ("answered", "nxdomain")},
+            {"shape": ("other",), "outcome": ("nxdomain",)},  # for home.arpa and its like, which have no addresses
+        ),
     ),
     _counter("unmapped_queries", "PTR queries for addresses in served zones that no map names.", "block"),
     _counter("refused", "Queries answered with REFUSED.", "reason"),
+    _counter("updates", "Dynamic updates by how they were answered.", "result"),
+    _counter("unanswered", "Messages that must not be answered.", "reason"),
+    _counter("answer_errors", "Unexpected errors, answered with SERVFAIL: bugs."),
     Metric(
         "response_seconds",
         Kind.HISTOGRAM,

@@ -7,6 +7,7 @@ A newcomer always gets in; when there are too many, who waits longest without ha
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable
 
 MAX_CONNECTIONS = 32
@@ -15,6 +16,10 @@ MAX_HEAD = 8192  # octets; a scrape of Prometheus has 500
 REQUEST_TIME = 5.0  # seconds from the connection to the whole request
 RESPONSE_TIME = 10.0  # seconds for the client to take the response
 _FAREWELL = 1.0  # seconds for a client to read why it was turned away, while we read what it still sends
+_MAX_REST = 262_144  # octets that it may still send
+# Octets, which the kernel doubles. What it has taken it keeps for minutes after we closed; what it has not is ours to
+# drop in time. A compressed scrape fits.
+_SEND_BUFFER = 16_384
 
 SECURITY_HEADERS = {
     "Server": "blackhole_guard",
@@ -83,6 +88,7 @@ class GatedConnection(asyncio.Protocol):
         self.asked = False
         self._gate = gate
         self._head = bytearray()
+        self._rest = 0  # octets that came after the request
         self._http: asyncio.Protocol | None = None
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle
@@ -92,6 +98,7 @@ class GatedConnection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.client = (transport.get_extra_info("peername") or ("",))[0]
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         self._timer = asyncio.get_running_loop().call_later(REQUEST_TIME, self.abort)
         self._gate.enter(self)
 
@@ -110,6 +117,9 @@ class GatedConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take octets until the request is whole; what comes behind it is read and forgotten."""
         if self.asked:
+            self._rest += len(data)
+            if self._rest > _MAX_REST:
+                self.abort()
             return
         begin = max(0, len(self._head) - 3)
         self._head += data

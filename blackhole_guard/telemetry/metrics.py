@@ -229,10 +229,8 @@ _Samples = list[tuple[tuple[str, ...], int]]  # values of the labels, value
 
 
 def _shows_zero(metric: Metric, cell: Cell) -> bool:
-    if metric.at_zero is None:
-        return False
     values = dict(zip(cell.labels, cell.values, strict=True))
-    return all(values[label] in wanted for label, wanted in metric.at_zero.items())
+    return any(all(values[label] in wanted for label, wanted in match.items()) for match in metric.at_zero)
 
 
 def _make_family(metric: Metric, samples: _Samples) -> PrometheusMetric:

@@ -1,5 +1,6 @@
 """A running observer with pages to fill, and clients that speak raw HTTP to it."""
 
+import contextlib
 import os
 import re
 import signal
@@ -10,9 +11,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import blackhole_guard
+from peer_programs import program
+
+from blackhole_guard.answering.tally import FAMILIES
 from blackhole_guard.counters.control import Control
-from blackhole_guard.counters.layout import Layout
 from blackhole_guard.counters.meter import PageMeter
 from blackhole_guard.counters.pages import Pages
 from blackhole_guard.server.roles import COUNTERS, GAUGES
@@ -20,36 +22,6 @@ from blackhole_guard.telemetry.catalogue import make_layout
 from blackhole_guard.telemetry.logs import open_log
 from blackhole_guard.telemetry.metrics import Build, Facts, Served
 from blackhole_guard.telemetry.observer import ObserverContext, run_observer
-
-ROOT = Path(blackhole_guard.__file__).parent.parent
-PROMTOOL = ROOT / ".cache/peers/bin/promtool"
-
-BLOCKS = {"10.0.0.0/8": "as112", "fd00::/8": "arpa", "home.arpa": "as112"}
-QUERY_FAMILIES = (
-    (
-        "queries",
-        ("transport", "family", "qtype", "rcode"),
-        tuple(
-            (transport, family, qtype, rcode)
-            for transport in ("udp", "tcp")
-            for family in ("ipv4", "ipv6")
-            for qtype in ("PTR", "SOA", "other")
-            for rcode in ("NOERROR", "NXDOMAIN", "REFUSED", "other")
-        ),
-    ),
-    (
-        "leaks_averted",
-        ("block", "sink", "shape", "outcome"),
-        tuple(
-            (block, sink, shape, outcome)
-            for block, sink in BLOCKS.items()
-            for shape in ("host", "junk")
-            for outcome in ("answered", "nxdomain", "nodata")
-        ),
-    ),
-    ("unmapped_queries", ("block",), tuple((block,) for block in BLOCKS)),
-    ("refused", ("reason",), (("not_authoritative",), ("client",))),
-)
 
 
 @dataclass
@@ -60,17 +32,6 @@ class Zone:
     mapped: bool = True
 
 
-def test_layout() -> Layout:
-    return make_layout(QUERY_FAMILIES, COUNTERS, GAUGES)
-
-
-test_layout.__test__ = False  # type: ignore[attr-defined]
-
-
-def read_served(zones: list[Zone]) -> Served:
-    return Served("3c6ef372", zones)
-
-
 @dataclass
 class Rig:
     """Pages for two workers and the supervisor, as they are before a fork."""
@@ -78,7 +39,7 @@ class Rig:
     zones: list[Zone] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.layout = test_layout()
+        self.layout = make_layout(FAMILIES, COUNTERS, GAUGES)
         self.pages = Pages(self.layout, 3)
         self.control = Control(2)
         self.meters = [PageMeter(self.pages.page(index), self.layout) for index in range(3)]
@@ -86,7 +47,7 @@ class Rig:
         self.facts = Facts(self.pages, self.control, self.build, self.served)
 
     def served(self) -> Served | None:
-        return read_served(self.zones) if self.control.generation else None
+        return Served("3c6ef372", self.zones) if self.control.generation else None
 
     def start_workers(self) -> None:
         """What the supervisor and the workers say of themselves when all is well."""
@@ -118,7 +79,7 @@ class Observer:
             try:
                 log = open_log("journald", "info", self._stderr)
                 os._exit(run_observer(ObserverContext((self.sock,), self.facts, log, lambda: True)))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # a child must not come back as a second test run
                 print(error, file=sys.stderr)
                 os._exit(70)
 
@@ -174,11 +135,9 @@ def connect(address: tuple[str, int], source: str = "") -> socket.socket:
 def read_all(sock: socket.socket) -> bytes:
     """All octets until the other side closes; a reset counts as that."""
     data = b""
-    try:
+    with contextlib.suppress(ConnectionError):
         while chunk := sock.recv(1 << 16):
             data += chunk
-    except ConnectionError:
-        pass
     return data
 
 
@@ -193,10 +152,8 @@ def parse_response(data: bytes) -> Response:
 def exchange(address: tuple[str, int], octets: bytes) -> bytes:
     """Send octets, and read until the other side closes."""
     with connect(address) as sock:
-        try:
+        with contextlib.suppress(ConnectionError):
             sock.sendall(octets)
-        except ConnectionError:
-            pass
         return read_all(sock)
 
 
@@ -210,5 +167,7 @@ def get(address: tuple[str, int], path: str = "/metrics", method: str = "GET", *
 
 def check_metrics(text: str) -> str:
     """What promtool has to say about an exposition."""
-    run = subprocess.run([PROMTOOL, "check", "metrics"], input=text.encode(), capture_output=True, timeout=30)
+    run = subprocess.run(
+        [program("promtool"), "check", "metrics"], input=text.encode(), capture_output=True, timeout=30
+    )
     return (run.stdout + run.stderr).decode()

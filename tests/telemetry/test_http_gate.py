@@ -1,0 +1,284 @@
+import contextlib
+import selectors
+import socket
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from observers import Observer, Rig, connect, exchange, get, parse_response, read_all
+
+from blackhole_guard.telemetry.http_gate import MAX_CONNECTIONS, MAX_HEAD, MAX_PER_CLIENT
+
+HOST = b"Host: x\r\n"
+GOOD = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+@pytest.fixture(scope="module")
+def observer():
+    rig = Rig()
+    rig.start_workers()
+    with Observer(rig) as observer:
+        yield observer
+        assert observer.log() == ""  # whatever strangers send, nothing is logged
+        assert observer.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        GOOD,
+        b"GET /healthz HTTP/1.0\r\n\r\n",
+        b"GET /healthz?x=1#y HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET /healthz HTTP/1.1\r\nhost:x\r\nX: \xc3\xa9\r\nUpgrade: h2c\r\n\r\n",
+        GOOD + b"trailing octets are not ours",
+        GOOD.replace(b"\r\n\r\n", b"\r\n" + b"X: y\r\n" * 99 + b"\r\n"),
+        GOOD[:-2] + b"X: ".ljust(MAX_HEAD - len(GOOD) - 2, b"y") + b"\r\n\r\n",  # as long as may be
+    ],
+)
+def test_a_plain_request_is_answered(observer, octets):
+    response = parse_response(exchange(observer.address, octets))
+    assert (response.status, response.body) == (200, b"ok\n")
+
+
+SMUGGLING = [  # protection against what made other servers and proxies disagree about where a request ends
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n\r\nhello",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1_0\r\n\r\n0123456789",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\ncontent-length: 5, 5\r\n\r\nhello",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\nContent-Length: 5\r\n\r\nhello",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: y\r\n folded\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX\x00: y\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: y\x00\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: y\rTransfer-Encoding: chunked\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\n: no name\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\n\r\n",  # RFC 9112 section 3.2
+    b"GET /healthz HTTP/1.1\nHost: x\n\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\n\n",
+    b"GET  /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/1.1 \r\nHost: x\r\n\r\n",
+    b"GET /health z HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET\t/healthz\tHTTP/1.1\r\nHost: x\r\n\r\n",
+    b"get /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n",  # for proxies
+    b"GET healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/1.2\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/11\r\nHost: x\r\n\r\n",
+    b"GET /healthz\r\n\r\n",  # HTTP/0.9
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  # TLS
+    b"\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 101 + b"\r\n",
+]
+
+
+@pytest.mark.parametrize("octets", SMUGGLING)
+def test_a_request_that_could_be_read_in_two_ways_is_refused(observer, octets):
+    response = parse_response(exchange(observer.address, octets))
+    assert response.status == 400
+    assert response.headers["connection"] == "close"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert len(response.body) == int(response.headers["content-length"])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])
+def test_other_methods_are_refused_with_those_that_are_allowed(observer, method):
+    octets = f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody".encode()
+    response = parse_response(exchange(observer.address, octets))
+    assert (response.status, response.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_who_sends_a_large_body_reads_why_it_is_refused(observer):
+    with connect(observer.address) as sock:
+        sock.sendall(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            sock.sendall(b"x" * 200_000)
+        assert parse_response(read_all(sock)).status == 405
+
+
+def test_only_the_first_of_several_requests_is_answered(observer):
+    data = exchange(observer.address, GOOD * 50)
+    assert data.count(b"HTTP/1.1") == 1 and data.endswith(b"\r\n\r\nok\n")
+
+
+def test_a_request_may_come_octet_by_octet(observer):
+    with connect(observer.address) as sock:
+        for octet in GOOD:
+            sock.sendall(bytes((octet,)))
+            time.sleep(0.001)
+        assert parse_response(read_all(sock)).status == 200
+
+
+def test_a_client_that_closes_its_side_gets_its_response(observer):
+    with connect(observer.address) as sock:
+        sock.sendall(GOOD)
+        sock.shutdown(socket.SHUT_WR)
+        assert parse_response(read_all(sock)).status == 200
+
+
+def test_a_client_that_closes_without_a_request_is_let_go(observer):
+    with connect(observer.address) as sock:
+        sock.sendall(GOOD[:-2])
+        sock.shutdown(socket.SHUT_WR)
+        begin = time.monotonic()
+        assert read_all(sock) == b""
+        assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize("start", [b"GET /healthz HTTP/1.1\r\nX: ", b"GET /", b"\r\n", b"X: y\r\n" * 10])
+def test_a_head_without_end_is_cut_off(observer, start):
+    before = observer.resident()
+    with connect(observer.address) as sock:
+        sent = 0
+        sock.sendall(start)
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 << 20:
+                sent += sock.send(b"a" * 65536)
+        data = read_all(sock)
+    assert sent < 64 << 20
+    assert data == b"" or parse_response(data).status == 431
+    assert observer.resident() - before < 8 << 20
+
+
+def test_an_unfinished_request_ends_after_five_seconds(observer):
+    """Whether its client is silent, or sends one more octet every second."""
+    begin = time.monotonic()
+    with connect(observer.address) as silent, connect(observer.address) as slow, connect(observer.address) as quick:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        ends = {}
+        while len(ends) < 2 and time.monotonic() - begin < 8:
+            assert get(observer.address, "/healthz").status == 200
+            for name, sock in (("silent", silent), ("slow", slow)):
+                sock.settimeout(0.01)
+                if name in ends:
+                    continue
+                try:
+                    if name == "slow":
+                        sock.sendall(b"y")
+                    if sock.recv(10) == b"":
+                        ends[name] = time.monotonic() - begin
+                except TimeoutError:
+                    pass
+                except ConnectionError:
+                    ends[name] = time.monotonic() - begin
+            if not ends and time.monotonic() - begin > 4:
+                with contextlib.suppress(OSError):
+                    quick.sendall(GOOD)
+            time.sleep(0.2)
+        assert set(ends) == {"silent", "slow"}
+        assert all(4.5 < end < 6.5 for end in ends.values())
+
+
+def open_sockets(observer, n, source=""):
+    sockets = []
+    for _ in range(n):
+        sock = connect(observer.address, source)
+        sock.sendall(b"GET /metrics HTTP/1.1\r\n")
+        sockets.append(sock)
+    return sockets
+
+
+def count_open(sockets, wanted):
+    """How many of them the other side has not closed, once that is `wanted` or less, or 5 seconds are over."""
+    end = time.monotonic() + 5
+    with selectors.DefaultSelector() as selector:
+        for sock in sockets:
+            selector.register(sock, selectors.EVENT_READ)
+        while (still := len(sockets) - len(selector.select(0))) > wanted and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.2)
+        return min(still, len(sockets) - len(selector.select(0)))
+
+
+def test_five_hundred_slow_clients_hold_nobody_up(observer):
+    idle, memory = observer.descriptors(), observer.resident()
+    slow = []
+    try:
+        for number in range(500):
+            slow += open_sockets(observer, 1, f"127.0.0.{1 + number % 250}")
+            if number % 50 == 0:
+                begin = time.monotonic()
+                assert get(observer.address).status == 200
+                assert time.monotonic() - begin < 1
+        assert 1 <= count_open(slow, MAX_CONNECTIONS) <= MAX_CONNECTIONS
+        assert observer.descriptors() - idle <= MAX_CONNECTIONS + 2
+        assert observer.resident() - memory < 8 << 20
+        begin = time.monotonic()
+        assert get(observer.address, "/readyz").status == 200
+        assert time.monotonic() - begin < 1
+    finally:
+        for sock in slow:
+            sock.close()
+
+
+def test_one_address_closes_its_own_connections_only(observer):
+    others = open_sockets(observer, 3, "127.0.0.77")
+    flood = []
+    try:
+        flood = open_sockets(observer, 100, "127.0.0.78")
+        assert count_open(flood, MAX_PER_CLIENT) == MAX_PER_CLIENT
+        assert count_open(others, 3) == 3
+        for sock in others:
+            sock.sendall(b"Host: x\r\n\r\n")
+        assert [parse_response(read_all(sock)).status for sock in others] == [200] * 3
+    finally:
+        for sock in (*others, *flood):
+            sock.close()
+
+
+def test_clients_that_do_not_read_are_dropped_after_ten_seconds_and_hold_nobody_up():
+    rig = Rig()
+    rig.start_workers()
+    for cell in rig.layout:
+        rig.pages.page(0)[cell.number] = 2**60 + cell.number
+    with Observer(rig) as observer:
+        get(observer.address)
+        idle, memory = observer.descriptors(), observer.resident()
+        deaf = []
+        try:
+            for number in range(MAX_CONNECTIONS):
+                sock = socket.socket()
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                sock.bind((f"127.0.0.{1 + number}", 0))
+                sock.connect(observer.address)
+                sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                deaf.append(sock)
+            begin = time.monotonic()
+            assert get(observer.address).status == 200
+            assert time.monotonic() - begin < 1
+            assert idle + MAX_CONNECTIONS // 2 < observer.descriptors() <= idle + MAX_CONNECTIONS + 1
+            assert observer.resident() - memory < 16 << 20
+            time.sleep(max(0.0, begin + 11.5 - time.monotonic()))
+            assert observer.descriptors() == idle
+        finally:
+            for sock in deaf:
+                sock.close()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.binary(max_size=200) | st.binary(max_size=60).map(lambda path: b"GET /" + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+)
+def test_any_octets_get_an_answer_of_ours_or_none(observer, octets):
+    with connect(observer.address) as sock:
+        sock.sendall(octets)
+        sock.shutdown(socket.SHUT_WR)
+        data = read_all(sock)
+    if data:
+        response = parse_response(data)
+        assert response.status in (200, 400, 404, 405)
+        assert response.headers["server"] == "blackhole_guard"
+        assert response.headers["content-security-policy"] == "default-src 'none'"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text("/%.?#abc09&=+:@[]{}|\\^~`'\"<>", max_size=30))
+def test_any_path_is_there_or_not(observer, path):
+    assert get(observer.address, "/" + path).status in (200, 404)
