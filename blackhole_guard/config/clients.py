@@ -25,21 +25,19 @@ def parse_endpoint(text: str) -> str:
         if rest:
             _check_port(rest[1:], text)
         return text
+    port: str | None
     host, colon, port = text.rpartition(":")
-    if colon and ":" not in host:
-        if _LIKE_AN_ADDRESS.fullmatch(host):
-            parse_address(host)
-        _check_port(port, text)
-        text_to_check = host
-    else:
-        text_to_check = text.partition("%")[0]
-    if _LIKE_AN_ADDRESS.fullmatch(text_to_check):
-        parse_address(text_to_check)
-    elif not _INTERFACE.fullmatch(text_to_check):
+    if not colon or ":" in host:
+        host, port = text.partition("%")[0], None
+    if _LIKE_AN_ADDRESS.fullmatch(host):
+        parse_address(host)
+    elif not _INTERFACE.fullmatch(host):
         raise ValueProblem(
             f"`{quote(text)}` is neither an address nor an interface",
             "write `127.0.0.1`, `127.0.0.1:53`, `[::1]:53` or `eth0`",
         )
+    if port is not None:
+        _check_port(port, text)
     return text
 
 

@@ -13,7 +13,12 @@ from blackhole_guard.config.problems import FileProblems, ValueProblem
 
 MAX_FILE = 64 * 1024 * 1024  # octets: a million entries and more; a mistaken `include: /var/log/*` ends here
 
-_BOMS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\x00\x00\xfe\xff", "UTF-32"))
+_BOMS = (  # the first that fits holds
+    (b"\xff\xfe\x00\x00", "UTF-32"),
+    (b"\x00\x00\xfe\xff", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
 _UTF8_BOM = b"\xef\xbb\xbf"
 _PRINTABLE = bytes(octet for octet in range(256) if octet in b"\t\n" or (octet >= 0x20 and octet != 0x7F))
 # C1 controls and NEL, the line and paragraph separators that YAML counts as line ends and editors do not, marks that

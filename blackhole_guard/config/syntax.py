@@ -10,10 +10,11 @@ import yaml
 from blackhole_guard.config.problems import FileProblems
 
 _GOES_ON = "keys of one level begin in one column; `key: value` needs the space after its colon"
+_NO_KEY = ("a line without `key: value`", "write the colon, and a space after it")
 
 # What the parser says -> what to say, how to mend it, and whether the place is where the construct began.
 _MESSAGES: tuple[tuple[str, str, str, bool], ...] = (
-    ("could not find expected ':'", "a line without `key: value`", "write the colon, and a space after it", True),
+    ("could not find expected ':'", *_NO_KEY, True),
     ("found unexpected end of stream", "a quote is opened here and never closed", "close it on the same line", True),
     ("found unexpected document", "a quote is opened here and never closed", "close it on the same line", True),
     (
@@ -69,31 +70,43 @@ def note_syntax_error(error: yaml.YAMLError, text: str, problems: FileProblems) 
         problems.error(0, "not YAML", "see that it is text, written as `key: value`")
         return
     said = error.problem or ""
-    line = _number(error.problem_mark)
+    lines = text.removesuffix("\n").split("\n")
+    line = _number(error.problem_mark, lines)
     if "mapping values are not allowed" in said:
-        problems.error(*_explain_mapping(text.split("\n"), line))
+        problems.error(*_explain_mapping(lines, line))
+        return
+    above = _line_above(lines, line)
+    if "expected <document start>" in said and above and not _KEY.match(lines[above - 1]) and lines[above - 1] != "...":
+        problems.error(above, *_NO_KEY)
         return
     for part, what, hint, at_start in _MESSAGES:
         if part in said:
-            problems.error(_number(error.context_mark) or line if at_start else line, what, hint)
+            problems.error(_number(error.context_mark, lines) or line if at_start else line, what, hint)
             return
     problems.error(line, "not YAML as it stands", f"see this line and the one above: {_GOES_ON}")
 
 
-def _number(mark: yaml.Mark | None) -> int:
-    return mark.line + 1 if mark is not None else 0
+def _number(mark: yaml.Mark | None, lines: list[str]) -> int:
+    # At the end of a file the parser may stand behind its last line.
+    return min(mark.line + 1, len(lines)) if mark is not None else 0
+
+
+def _line_above(lines: list[str], line: int) -> int:
+    """Find the last line before `line` that says anything; 0: there is none."""
+    above = line - 1
+    while above > 0 and (not lines[above - 1].strip() or lines[above - 1].lstrip().startswith("#")):
+        above -= 1
+    return max(above, 0)
 
 
 def _explain_mapping(lines: list[str], line: int) -> tuple[int, str, str]:
     """Find out which of three mistakes makes a `: ` appear where none may be."""
-    here = lines[line - 1] if 0 < line <= len(lines) else ""
+    here = lines[line - 1] if line else ""
     if len(re.findall(r":\s", here.partition(" #")[0])) > 1 and not here.lstrip().startswith("-"):
         return line, "a second `: ` in one line", "put a value that holds `: ` in quotes"
-    above = line - 1
-    while above and (not lines[above - 1].strip() or lines[above - 1].lstrip().startswith("#")):
-        above -= 1
+    above = _line_above(lines, line)
     if above and not _KEY.match(lines[above - 1]):
-        return above, "a line without `key: value`", "write the colon, and a space after it"
+        return above, *_NO_KEY
     if above and _indent(here) > _indent(lines[above - 1]):
         hint = f"begin it in the column of line {above}, or take away the value there"
         return line, "a line that is indented deeper than the one above, which has a value already", hint

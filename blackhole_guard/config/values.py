@@ -68,7 +68,7 @@ def parse_size(text: str) -> int:
         raise ValueProblem(
             f"`{quote(text)}` has a unit that is not known", "the units are B, KiB, MiB, GiB, kB, MB, GB"
         )
-    return int(match[1]) * unit
+    return parse_number(match[1]) * unit
 
 
 def check_range(number: int, low: int | None, high: int | None, unit: str = "") -> int:
@@ -129,6 +129,8 @@ def parse_block(text: str) -> Block:
     if not (length.isascii() and length.isdigit() and len(length) <= 3 and int(length) <= address.max_prefixlen):
         what = f"`/{quote(length)}` is no prefix length"
         raise ValueProblem(what, f"write a number from 1 to {address.max_prefixlen}")
+    if len(length) > 1 and length.startswith("0"):
+        raise ValueProblem(f"`/{length}` begins with a zero", f"write `/{int(length)}`")
     if int(length) == 0:
         raise ValueProblem(f"`{quote(text)}` is the whole address space", "name the blocks that you use")
     block = ip_network(f"{address}/{int(length)}", strict=False)

@@ -1,0 +1,118 @@
+"""Endpoints, clients and users, as text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blackhole_guard.config.clients import parse_client, parse_endpoint, parse_user
+from blackhole_guard.config.problems import ValueProblem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1",
+        "127.0.0.1:5300",
+        "::1",
+        "[::1]",
+        "[::1]:5300",
+        "fe80::1%eth0",
+        "[fe80::1%eth0]:53",
+        "0.0.0.0",
+        "::",
+        "eth0",
+        "eth0:53",
+        "br-lan.10",
+        "wg0@if3",
+        "127.0.0.1:0",
+    ],
+)
+def test_an_endpoint_is_kept_as_written(text):
+    assert parse_endpoint(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("127.0.0.256", "octet above 255", "0 to 255"),
+        ("127.0.0.1:", "has no port behind the colon", "1 to 65535"),
+        ("127.0.0.1:dns", "has no port behind the colon", "1 to 65535"),
+        ("127.0.0.1:65536", "has no port behind the colon", "1 to 65535"),
+        ("127.0.0.300:53", "octet above 255", "0 to 255"),
+        ("eth0:99999", "has no port behind the colon", "1 to 65535"),
+        ("[::1", "bracket that is not closed", "`[::1]:53`"),
+        ("[::1]53", "bracket that is not closed", "`[::1]:53`"),
+        ("[::1]:", "has no port", "1 to 65535"),
+        ("[eth0]:53", "is no address", "IPv4 or IPv6"),
+        ("1:2:3", "is no IPv6 address", "eight groups"),
+        ("*", "neither an address nor an interface", "`eth0`"),
+        ("tcp://127.0.0.1:53", "neither an address nor an interface", "`127.0.0.1:53`"),
+        ("*:53", "neither an address nor an interface", "`127.0.0.1:53`"),
+        ("http://127.0.0.1", "has no port behind the colon", "1 to 65535"),
+        ("", "neither an address nor an interface", "`eth0`"),
+        ("a b", "neither an address nor an interface", "`eth0`"),
+    ],
+)
+def test_what_is_no_endpoint(text, what, hint):
+    with pytest.raises(ValueProblem) as caught:
+        parse_endpoint(text)
+    assert what in caught.value.what and hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "client"),
+    [
+        ("local", "local"),
+        ("loopback", "loopback"),
+        ("any", "any"),
+        ("10.0.0.3", "10.0.0.3"),
+        ("FD00:0::1", "fd00::1"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("FD00::/8", "fd00::/8"),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_a_client_in_canonical_form(text, client):
+    assert parse_client(text) == client
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("Local", "neither a group nor an address nor a block", "did you mean `local`?"),
+        ("locla", "neither a group nor an address nor a block", "did you mean `local`?"),
+        ("everybody", "neither a group nor an address nor a block", "write `local`, `loopback`, `any`"),
+        ("10.0.0.3/8", "bits set behind its prefix", "`10.0.0.0/8`"),
+        ("10.0.0", "has 3 octets", "four"),
+        ("localhost/8", "is no address", "IPv4 or IPv6"),
+        ("", "neither a group", "write `local`"),
+    ],
+)
+def test_what_is_no_client(text, what, hint):
+    with pytest.raises(ValueProblem) as caught:
+        parse_client(text)
+    assert what in caught.value.what and hint in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["nobody", "blackhole-guard:dns", "65534", "_dns", "u.name:g_roup"])
+def test_a_user(text):
+    assert parse_user(text) == text
+
+
+@pytest.mark.parametrize("text", ["", ":", "a:", ":g", "a b", "a:b:c", "-a", "x" * 40, "ü"])
+def test_what_is_no_user(text):
+    with pytest.raises(ValueProblem) as caught:
+        parse_user(text)
+    assert "is no user" in caught.value.what and "`user:group`" in caught.value.hint
+
+
+@given(
+    st.sampled_from([parse_endpoint, parse_client, parse_user]),
+    st.text() | st.from_regex(r"[0-9a-f:.\[\]/%]{0,20}", fullmatch=True),
+)
+def test_any_text_is_read_or_told(parse, text):
+    try:
+        parse(text)
+    except ValueProblem as problem:
+        assert problem.hint and (problem.what + problem.hint).isprintable()
