@@ -63,6 +63,32 @@ class Log(Protocol):
         """Log one event with its fields."""
 
 
+class FullLog(Log, Protocol):
+    """What the supervisor says, too."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log what went as it should."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log what somebody must mend."""
+
+
+class Board(Protocol):
+    """What supervisor, workers and observer tell each other in shared memory."""
+
+    def last_beat(self, slot: int) -> float:
+        """When a slot's worker last gave a sign of life; differs from one sign to the next."""
+
+    def set_serving(self, slot: int, serving: bool) -> None:
+        """Enter that a slot's worker serves, or that it does not."""
+
+    def note_death(self, slot: int) -> None:
+        """Enter that a slot's worker died; what only it could know is void."""
+
+    def note_load(self, result: str, generation: int) -> None:
+        """Enter the end of a load; from here on workers serve that generation."""
+
+
 # Datagrams that the responder never saw.
 DROP_REASONS = (
     "truncated",  # longer than any query may be

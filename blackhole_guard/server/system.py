@@ -1,4 +1,4 @@
-"""What Linux offers and Python's `socket` and `os` do not name: socket options as numbers, and prctl(2).
+"""What Linux offers and Python's `socket` and `os` do not name: socket options as numbers, prctl(2) and capset(2).
 
 The numbers are those of include/uapi of the kernel, the same on x86 and arm64. The one module here that uses ctypes.
 """
@@ -27,6 +27,12 @@ IN6_PKTINFO = struct.Struct("=16si")  # destination address, interface index
 TIMESPEC = struct.Struct("@ll")  # seconds, nanoseconds; wall clock
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+_CAPABILITY_HEADER = struct.Struct("=Ii")  # _LINUX_CAPABILITY_VERSION_3, process id; 0: this one (linux/capability.h)
+_CAPABILITY_VERSION = 0x20080522
 _ENDLESS = 1 << 20  # descriptors; Linux has no more for one process unless fs.nr_open says so
 
 
@@ -36,11 +42,43 @@ def die_with_parent(parent: int) -> bool:
     Call it after the last change of user: a change clears it. Returns False when the parent, whose process id is given,
     has died already; the caller shall then end.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
+    _call("prctl", _PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0, what="PR_SET_PDEATHSIG")
     return os.getppid() == parent
+
+
+def forbid_new_privileges() -> None:
+    """Have no program that this process or a child of it starts gain privileges (prctl(2), PR_SET_NO_NEW_PRIVS)."""
+    _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, what="PR_SET_NO_NEW_PRIVS")
+
+
+def drop_capabilities() -> None:
+    """Give up all capabilities (capset(2)): the effective, permitted, inheritable and ambient ones."""
+    _call("prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0, what="PR_CAP_AMBIENT")
+    _call("capset", _CAPABILITY_HEADER.pack(_CAPABILITY_VERSION, 0), bytes(24), what="capset")
+
+
+def name_process(name: str) -> None:
+    """Have `ps` and /proc/PID/comm show a name; 15 octets of it."""
+    _call("prctl", _PR_SET_NAME, name.encode()[:15], 0, 0, 0, what="PR_SET_NAME")
+
+
+def offer_to_oom_killer(more: int) -> None:
+    """Have the kernel kill this process rather than others when memory is short, by so much of 1000 (proc(5))."""
+    try:
+        with open("/proc/self/oom_score_adj", "r+") as file:
+            now = int(file.read())
+            file.seek(0)
+            file.write(str(min(1000, now + more)))
+    except OSError:
+        return  # no /proc, or one that is root's since the user was changed: then all are equal
+
+
+def _call(function: str, *arguments: int | bytes, what: str) -> None:
+    """Call a function of the C library that returns 0 or sets errno. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, function)(*arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
 
 
 def receive_drops(sock: socket.socket) -> int:
