@@ -95,7 +95,8 @@ def check_text(data: bytes, problems: FileProblems) -> str | None:
 def _check_characters(data: bytes, text: str, problems: FileProblems) -> None:
     controls = data.translate(None, _PRINTABLE)
     if controls:
-        for octet in sorted(set(controls)):
+        # A NUL makes it a binary file: then the others are no mistakes of their own.
+        for octet in (0,) if 0 in controls else sorted(set(controls)):
             what = f"the control character 0x{octet:02x}"
             hint = "end lines with LF or CR LF" if octet == 0x0D else "delete it; a binary file has no place here"
             problems.error(_line(data, data.index(octet)), what, hint)
