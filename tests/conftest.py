@@ -9,6 +9,10 @@ from peer_programs import find_program
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-measured", action="store_true", help="write what tests see to docs/measured.md")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         missing = sorted(set(_missing(item)))

@@ -203,6 +203,8 @@ class TestUnbound:
         config = f'{stub}\n{delegated}\nserver:\n  root-hints: "/dev/null"\n'  # nobody tells it where the name is
         with ours(net), unbound(config, host=net.host, address=RESOLVER, port=53) as resolver:
             assert [look_up(resolver, "10.20.0.9"), look_up(resolver, "10.20.0.8")] == [HERS, NOT_HERS]
+        with ours(net), unbound(config.replace(delegated, ""), host=net.host, address=RESOLVER, port=53) as resolver:
+            assert look_up(resolver, "10.20.0.9") == ("10.20.0.9", "SERVFAIL", [])
 
     def test_a_sub_block_with_a_map_of_its_own_keeps_its_soa(self, net):
         config = self.MINIMISING + self.hints(net) + stanzas("Unbound")[1]
