@@ -54,7 +54,7 @@ def read_delegations(node: Node | None, block: Block | None, problems: FileProbl
 def _check_place(delegated: Block, block: Block | None) -> None:
     if block is None:
         return
-    if delegated == block:
+    if delegated == block and not (block.version == 4 and 24 < block.prefixlen < 32):  # such a block is no zone itself
         hint = "delete it, and let the resolvers ask those servers; or write a map of the block around it"
         raise ValueProblem(f"{delegated} is the whole of this map: nothing would be left of the zone", hint)
     if delegated.version != block.version or not (

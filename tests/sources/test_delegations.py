@@ -111,6 +111,11 @@ def test_a_block_is_delegated_once(load):
     assert load(text).said == ["map.yaml:4: fd12::/16 is delegated twice, first on line 3; delete one of the two"]
 
 
+def test_all_of_a_block_that_is_a_part_of_a_zone_may_be_delegated(load):
+    _, shown = read(load, "10.1.2.64/26: a.example.com", zone="10.1.2.64/26")
+    assert shown == [("10.1.2.64/26", {"a.example.com.": []}, "map.yaml:3")]
+
+
 def test_both_mistakes_of_one_delegation_are_told(load):
     loaded = load("zone: 10.0.0.0/8\ndelegate:\n  11.0.0.0/16:\n    a.example.com: ten\n")
     assert [problem.place.line for problem in loaded.problems] == [3, 4]
