@@ -58,7 +58,7 @@ def _check_place(delegated: Block, block: Block | None) -> None:
         hint = "delete it, and let the resolvers ask those servers; or write a map of the block around it"
         raise ValueProblem(f"{delegated} is the whole of this map: nothing would be left of the zone", hint)
     if delegated.version != block.version or not (
-        delegated.prefixlen > block.prefixlen and delegated.supernet(new_prefix=block.prefixlen) == block
+        delegated.prefixlen >= block.prefixlen and delegated.supernet(new_prefix=block.prefixlen) == block
     ):
         raise ValueProblem(f"{delegated} lies outside {block}", "delegate it in the map of a block that holds it")
 
