@@ -74,7 +74,7 @@ OUTSIDE = (
     "10.in-addr.arpax.",
 )
 # Kinds in which RD decides.
-RECURSION_MATTERS = ("delegation", "classless", "cut", "mixed-case")
+RECURSION_MATTERS = ("delegation", "classless", "cut", "mixed-case", "name-server")
 
 
 class Mix:
@@ -115,6 +115,7 @@ class Mix:
             "cut": self._cut,
             "classless": lambda: self._classless("classless", 0),
             "classless-recursive": lambda: self._classless("classless-recursive", RD),
+            "name-server": self._name_server,
             "any": self._any,
             "truncated": self._truncated,
             "sub-zone": self._sub_zone,
@@ -308,6 +309,11 @@ class Mix:
     def _delegation_recursive(self) -> Question:
         question = self._referral("delegation-recursive", foreign=self._happens(0.3))
         return Question(question.kind, question.labels, question.qtype, flags=RD)
+
+    def _name_server(self) -> Question:
+        """The names of name servers: some lie below the cut, some beside it, some in other trees."""
+        names = sorted({name for _, servers in self._cuts for name in servers})
+        return Question("name-server", labels_of(self._pick(names)), self._pick((A, AAAA, PTR, NS)), flags=0)
 
     def _cut(self) -> Question:
         """DS at a cut, which its parent answers."""

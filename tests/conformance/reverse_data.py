@@ -163,6 +163,8 @@ def _delegate(zones: dict[str, Zone]) -> None:
         "ns1.22.10.in-addr.arpa.": ("10.22.0.10",),
         "ns2.22.10.in-addr.arpa.": ("10.22.0.11", "fd00::22:b"),
     }
+    # Its name server has a name in the zone, but outside the cut: an ordinary record of the zone, and in each referral.
+    tens[ip_network("10.23.0.0/16")] = {"ns.250.10.in-addr.arpa.": ("10.250.0.53", "fd00::250:53")}
     tens[ip_network("10.30.0.0/15")] = ad  # two delegations
     tens[ip_network("10.40.0.0/13")] = ad  # eight
     tens[ip_network("10.0.200.0/22")] = ad  # four, at three octets
@@ -294,7 +296,7 @@ def _records_of(zone: Zone) -> Iterator[Record]:
         for owner in owners:
             yield from ((owner, zone.ttl, "NS", name) for name in servers)
         for name, addresses in servers.items():
-            if any(name.endswith(f".{owner}") for owner in owners):
+            if name.endswith(".arpa."):
                 yield from ((name, zone.ttl, "AAAA" if ":" in address else "A", address) for address in addresses)
         if classless:
             for address in block:
