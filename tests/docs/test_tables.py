@@ -7,7 +7,10 @@ import msgspec
 import pytest
 
 import blackhole_guard
+from blackhole_guard.answering.tally import FAMILIES
 from blackhole_guard.config.settings import Settings
+from blackhole_guard.server.roles import COUNTERS, GAUGES
+from blackhole_guard.telemetry.catalogue import CATALOGUE, PREFIX, make_layout
 
 ROOT = Path(blackhole_guard.__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -71,6 +74,35 @@ def test_the_table_of_settings_shows_the_default(name, default):
         assert shown == str(default).lower()
     else:
         assert seconds(shown) == str(default)
+
+
+def test_the_table_of_metrics_lists_each_metric_once_in_the_order_of_the_catalogue():
+    assert first_column("metrics.md", "metric") == [PREFIX + metric.name for metric in CATALOGUE]
+
+
+@pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+def test_the_table_of_metrics_shows_type_and_labels(metric):
+    kind, labels, meaning = rows("metrics.md", "metric")[PREFIX + metric.name]
+    assert (kind, labels) == (metric.kind, ", ".join(metric.labels) or "none")
+    assert meaning
+
+
+@pytest.mark.parametrize(
+    ("header", "family", "label"),
+    [
+        ("refused: reason", "refused", "reason"),
+        ("datagrams dropped: reason", "datagrams_dropped", "reason"),
+        ("responses unsent: reason", "responses_unsent", "reason"),
+        ("connections closed: reason", "tcp_closed", "reason"),
+        ("sink", "leaks_averted", "sink"),
+        ("shape", "leaks_averted", "shape"),
+        ("outcome", "leaks_averted", "outcome"),
+    ],
+)
+def test_the_tables_of_label_values_list_each_value_once(header, family, label):
+    cells = [cell for cell in make_layout(FAMILIES, COUNTERS, GAUGES) if cell.family == family]
+    position = cells[0].labels.index(label)
+    assert sorted(first_column("metrics.md", header)) == sorted({cell.values[position] for cell in cells})
 
 
 def test_the_table_of_rooms_lists_each_room_once():
