@@ -12,6 +12,7 @@ from blackhole_guard.config.load import read_settings
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.sources.load import load_sources
 from blackhole_guard.wire.names import format_name
+from blackhole_guard.zones.build import build_zones
 
 ROOT = Path(blackhole_guard.__file__).parent.parent
 EXAMPLE = ROOT / "config.example.yaml"
@@ -64,13 +65,16 @@ def test_an_example_loads_without_a_warning(path):
     settings, problems = read_settings(None, {"include": [str(path)]})
     sources, more = load_sources(None, settings, {"include": [str(path)]})
     assert (problems, more, sources.warnings) == ((), (), ())
+    assert build_zones(sources, settings)[1] == ()
     assert [zone_map.place.file for zone_map in sources.maps] == [str(path)]
 
 
 def test_the_examples_go_together_and_have_the_one_that_started_it_all():
     overrides = {"include": [str(ROOT / "zones" / "*.yaml")]}
-    sources, problems = load_sources(None, read_settings(None, overrides)[0], overrides)
+    settings, _ = read_settings(None, overrides)
+    sources, problems = load_sources(None, settings, overrides)
     assert (problems, sources.warnings) == ((), ())
+    assert build_zones(sources, settings)[1] == ()
     assert len(sources.maps) == len(ZONES)
     first = next(zone_map for zone_map in sources.maps if zone_map.block == ip_network("10.0.0.0/8"))
     assert first.ptr.addresses == [ip_address("10.0.0.3").packed]
