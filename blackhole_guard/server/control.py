@@ -21,9 +21,10 @@ _PATIENCE = 5.0  # seconds to send a request, or to take some more of a reply
 _BACKLOG = 128
 
 
-class ReloadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="command", tag="reload"):
+class ReloadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Read settings and maps again."""
 
+    command: Literal["reload"]
     force: bool = False  # even if most records would go
 
 

@@ -33,6 +33,8 @@ class LoadResult(msgspec.Struct, frozen=True):
     generation: int = 0  # the snapshot to serve; 0: there is none
     serving: bool = False  # is there a snapshot to serve
     watch: bool = False  # shall the files be watched from now on
+    zones: int = 0
+    records: int = 0
     problems: tuple[Problem, ...] = ()
     reported: bool = True  # False: the loader died, so this is all that is known
 
@@ -262,4 +264,6 @@ class Loads:
 
     def _fail(self, text: str) -> LoadResult:
         last = self._last
-        return LoadResult("failed", text, last.generation, last.serving, last.watch, reported=False)
+        return LoadResult(
+            "failed", text, last.generation, last.serving, last.watch, last.zones, last.records, reported=False
+        )

@@ -92,6 +92,29 @@ def open_sockets(listen: Sequence[str] | None, port: int, slots: int) -> HeldSoc
     )
 
 
+def open_http_sockets(listen: Sequence[str], port: int) -> tuple[socket.socket, ...]:
+    """Open the observer's listening sockets; HTTP asks for nothing special.
+
+    Args:
+        listen: entries as in `server.listen`.
+        port: where an entry names none.
+    Raises:
+        ListenError: with a line for each endpoint that cannot be had; then nothing stays open.
+    """
+    problems: list[str] = []
+    sockets: list[socket.socket] = []
+    with ExitStack() as stack:
+        for endpoint in parse_listen(listen, port):
+            try:
+                sockets.append(_open_tcp(endpoint, stack, join=False))
+            except OSError as error:
+                problems.append(f"metrics: {_describe(endpoint, error)}")
+        if problems:
+            raise ListenError(problems)
+        stack.pop_all()
+    return tuple(sockets)
+
+
 def set_udp_options(sock: socket.socket, wildcard: bool) -> list[str]:
     """Set what every UDP socket of ours needs, wherever it comes from; returns warnings."""
     sock.setblocking(False)

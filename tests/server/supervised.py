@@ -221,7 +221,9 @@ class Supervised:
         return children_of(self.pid)
 
     def reload(self, force=False):
-        return msgspec.json.decode(ask_reload(os.path.join(self.state_dir, "control.sock"), ReloadRequest(force)))
+        return msgspec.json.decode(
+            ask_reload(os.path.join(self.state_dir, "control.sock"), ReloadRequest("reload", force))
+        )
 
     def ask(self, count=1, seconds=1.0, query=QUERY):
         """Ask from `count` ports; returns the generations of the answers that came."""

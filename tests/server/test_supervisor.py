@@ -502,8 +502,8 @@ def test_a_request_that_is_none(folder):
             client.sendall(b'{"command": "destroy"}\n')
             assert json.loads(client.recv(65536))["result"] == "refused"
         with pytest.raises(ControlError, match="no server"):
-            ask_reload(str(folder / "nothing"), ReloadRequest())
-        assert msgspec.json.decode(ask_reload(os.path.join(server.state_dir, "control.sock"), ReloadRequest()))
+            ask_reload(str(folder / "nothing"), ReloadRequest("reload"))
+        assert msgspec.json.decode(ask_reload(os.path.join(server.state_dir, "control.sock"), ReloadRequest("reload")))
         assert server.ask() == [1]
 
 
