@@ -48,6 +48,7 @@ def build_zones(sources: Sources, settings: Settings) -> tuple[ZoneSet, tuple[Pr
         parent_sides=find_parents(plan, cuts.cuts.values()),
         hosts=hosts,
         ptr=(columns[0], columns[1]),
+        segments=tuple(segment for family in segments for segment in family),
         aliases=cuts.aliases,
     )
     return zone_set, findings.all()
@@ -62,18 +63,16 @@ def _tables(plan: Plan, segments: Segments, cuts: Mapping[bytes, Cut], version: 
     maps = [each for each in plan.maps if each.block is not None and each.block.version == version]
     tables = [(each.place.file, each.ptr) for each in maps]
     address = LOCALHOST[version == 6]
-    zone = segments.find(address)
-    if zone is not None and not _is_said(address, maps, zone, cuts):
-        tables.append(("", PtrTable([address], [_LOCALHOST_NAME], [zone.ttl], [])))
+    apex = segments.find(address)
+    if apex is not None and not _is_said(address, maps, apex, cuts):
+        tables.append(("", PtrTable([address], [_LOCALHOST_NAME], [plan.zones[apex].ttl], [])))
     return tables
 
 
-def _is_said(address: bytes, maps: list[ZoneMap], zone: Zone, cuts: Mapping[bytes, Cut]) -> bool:
+def _is_said(address: bytes, maps: list[ZoneMap], apex: bytes, cuts: Mapping[bytes, Cut]) -> bool:
     """Whether a map names or delegates an address."""
     single = ip_address(address)
-    if any(
-        cut.apex == zone.apex and cut.block.version == single.version and single in cut.block for cut in cuts.values()
-    ):
+    if any(cut.apex == apex and cut.block.version == single.version and single in cut.block for cut in cuts.values()):
         return True
     return any(each.block is not None and single in each.block and address in each.ptr.addresses for each in maps)
 
@@ -115,7 +114,7 @@ def _refuse_delegated(
         rows = [
             row
             for segment in segments.within(first, last)
-            if segment.zone.apex == cut.apex
+            if segment.apex == cut.apex
             for row in ptr.between(segment.first, segment.last)
         ]
         for row in rows[:_MOST_SHOWN]:
@@ -136,10 +135,10 @@ def _count_records(columns: list[PtrColumns], families: tuple[Segments, ...]) ->
     for ptr, segments in zip(columns, families, strict=True):
         for segment in segments:
             rows = len(ptr.between(segment.first, segment.last))
-            counts[segment.zone.apex] = counts.get(segment.zone.apex, 0) + rows
+            counts[segment.apex] = counts.get(segment.apex, 0) + rows
         for row, names in enumerate(ptr.names):
             if type(names) is tuple:  # few; each counts as one row already
-                zone = segments.find(ptr.addresses[row])
-                assert zone is not None
-                counts[zone.apex] += len(names) - 1
+                apex = segments.find(ptr.addresses[row])
+                assert apex is not None
+                counts[apex] += len(names) - 1
     return counts

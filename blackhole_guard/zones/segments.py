@@ -5,18 +5,8 @@ Zones lie in one another, so the addresses of a zone are what no smaller one tak
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from blackhole_guard.zones.zone_set import Zone
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Consecutive addresses of one zone."""
-
-    first: bytes
-    last: bytes  # included
-    zone: Zone
+from blackhole_guard.zones.zone_set import Segment, Zone
 
 
 class Segments:
@@ -50,18 +40,18 @@ class Segments:
         if self._next <= last:
             assert zone.block is not None
             octets = zone.block.max_prefixlen // 8
-            self._segments.append(Segment(self._next.to_bytes(octets, "big"), last.to_bytes(octets, "big"), zone))
+            self._segments.append(Segment(self._next.to_bytes(octets, "big"), last.to_bytes(octets, "big"), zone.apex))
             self._next = last + 1
 
     def __iter__(self) -> Iterator[Segment]:
         return iter(self._segments)
 
-    def find(self, address: bytes) -> Zone | None:
-        """Find the smallest zone that holds an address."""
+    def find(self, address: bytes) -> bytes | None:
+        """Find the apex of the smallest zone that holds an address."""
         index = bisect_right(self._firsts, address) - 1
         if index < 0 or self._segments[index].last < address:
             return None
-        return self._segments[index].zone
+        return self._segments[index].apex
 
     def within(self, first: bytes, last: bytes) -> Iterator[Segment]:
         """Walk the pieces of pieces between two addresses, both included."""
@@ -70,7 +60,7 @@ class Segments:
             if segment.first > last:
                 return
             if segment.last >= first:
-                yield Segment(max(segment.first, first), min(segment.last, last), segment.zone)
+                yield Segment(max(segment.first, first), min(segment.last, last), segment.apex)
 
 
 def _ends(zone: Zone) -> tuple[int, int]:

@@ -58,6 +58,15 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive addresses that one zone holds and no smaller one."""
+
+    first: bytes  # 4 or 16 octets
+    last: bytes  # included
+    apex: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class PtrRow:
     """The PTRs of one address."""
 
@@ -124,6 +133,7 @@ class ZoneSet:
     parent_sides: tuple[Cut, ...]  # NS of zones of ours in the zones above them: for secondaries, not for answers
     hosts: tuple[RRset, ...]  # addresses of name servers whose names lie in a zone of ours
     ptr: tuple[PtrColumns, PtrColumns]  # IPv4, IPv6
+    segments: tuple[Segment, ...]  # in order, IPv4 first, without overlaps; addresses in no zone are in none
     aliases: tuple[Alias, ...]  # sorted, IPv4 only; no address has an alias and a PTR
 
     @property

@@ -1,0 +1,180 @@
+"""A snapshot as a file: written whole beside the old one, checked before it is trusted.
+
+LMDB knows no checksums, and a file that is shorter than LMDB believes kills its reader with SIGBUS. So 24 octets stand
+behind LMDB's pages, which it does not mind: a magic, the version of the format, the length before them, and its CRC-32.
+"""
+
+import contextlib
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+
+import lmdb
+import msgspec
+
+from blackhole_guard.store.content import Content, StoredCut, StoredZone
+from blackhole_guard.store.errors import StoreError
+from blackhole_guard.wire.records import RRset
+
+FORMAT = 1  # of what stands under which key; another one is built anew from the sources
+MODE = 0o640  # of the store's files: whoever may read the zones may be put into the group
+
+_TRAILER = struct.Struct(">8sIQI")
+_MAGIC = b"BHGUARD\n"
+_META = b"\x00"  # the key of all that are no addresses
+_CHUNK = 1 << 20
+_ROW = 80  # octets that most rows stay below, with what LMDB adds
+
+
+class Meta(msgspec.Struct, frozen=True, array_like=True):
+    """Everything in a snapshot but the rows of addresses."""
+
+    generation: int
+    digest: bytes  # of what it was made of
+    attachment: bytes
+    zones: tuple[StoredZone, ...]  # their SOA has the serial
+    cuts: tuple[StoredCut, ...]
+    hosts: tuple[RRset, ...]
+
+
+def write_snapshot_file(path: str, meta: Meta, content: Content) -> int:
+    """Write a file anew, down to the disk, and return its checksum.
+
+    Args:
+        path: what is there is removed first; on an error nothing stays.
+    Raises:
+        StoreError: it cannot be written (no space, no right).
+    """
+    try:
+        remove(path)
+        _write_pages(path, meta, content)
+        return _seal(path)
+    except (lmdb.Error, OSError) as error:
+        with contextlib.suppress(OSError):
+            remove(path)
+        raise StoreError(f"the snapshot {path} cannot be written: {describe(error, path)}") from error
+
+
+def _write_pages(path: str, meta: Meta, content: Content) -> None:
+    packed = msgspec.msgpack.encode(meta)
+    size = (1 << 24) + _ROW * content.records
+    while True:
+        # The size of the map is what each reader must find room for, so it is not simply huge.
+        try:
+            with (
+                contextlib.closing(
+                    lmdb.open(path, subdir=False, lock=False, map_size=size + len(packed), mode=MODE)
+                ) as env,
+                env.begin(write=True) as transaction,
+                transaction.cursor() as cursor,
+            ):
+                cursor.put(_META, packed, append=True)
+                cursor.putmulti(content.rows(), append=True)
+                return
+        except lmdb.MapFullError:
+            remove(path)
+            size *= 2
+
+
+def _seal(path: str) -> int:
+    """Put the trailer behind the pages, and everything on the disk."""
+    with open(path, "r+b") as file:
+        os.fchmod(file.fileno(), MODE)  # whatever the umask
+        length, checksum = _sum(file.fileno(), os.fstat(file.fileno()).st_size)
+        file.seek(length)
+        file.write(_TRAILER.pack(_MAGIC, FORMAT, length, checksum))
+        file.flush()
+        os.fsync(file.fileno())
+    return checksum
+
+
+def _sum(descriptor: int, length: int) -> tuple[int, int]:
+    """Sum up the octets of a file, up to a length: how many there were, and their CRC-32."""
+    checksum = position = 0
+    while chunk := os.pread(descriptor, min(_CHUNK, length - position), position):
+        checksum = zlib.crc32(chunk, checksum)
+        position += len(chunk)
+    return position, checksum
+
+
+def check_snapshot_file(path: str, *, deeply: bool) -> int | None:
+    """Look whether a file is a whole snapshot of this format, without LMDB, which a broken one may crash.
+
+    Args:
+        deeply: read all of it; otherwise its length decides.
+    Returns:
+        Its checksum; None: there is no such file.
+    Raises:
+        StoreError: it is broken, or has another format.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"the snapshot {path} cannot be read: {describe(error, path)}") from error
+    try:
+        return _check(descriptor, path, deeply=deeply)
+    finally:
+        os.close(descriptor)
+
+
+def _check(descriptor: int, path: str, *, deeply: bool) -> int:
+    size = os.fstat(descriptor).st_size
+    trailer = os.pread(descriptor, _TRAILER.size, max(size - _TRAILER.size, 0))
+    if len(trailer) < _TRAILER.size or not trailer.startswith(_MAGIC):
+        raise StoreError(f"the snapshot {path} is not whole")
+    _, version, length, checksum = _TRAILER.unpack(trailer)
+    if version != FORMAT:
+        raise StoreError(f"the snapshot {path} has the format {version}, and this program reads {FORMAT}")
+    if length != size - _TRAILER.size or (deeply and _sum(descriptor, length) != (length, checksum)):
+        raise StoreError(f"the snapshot {path} is broken")
+    return int(checksum)
+
+
+def read_meta(transaction: lmdb.Transaction) -> Meta:
+    """Read what a snapshot holds besides rows. Raises msgspec.MsgspecError, lmdb.Error."""
+    return msgspec.msgpack.decode(transaction.get(_META) or b"", type=Meta)
+
+
+def iter_rows(transaction: lmdb.Transaction) -> Iterator[tuple[bytes, bytes]]:
+    """Walk the rows of all addresses."""
+    cursor = transaction.cursor()
+    if cursor.set_range(b"\x01"):
+        yield from cursor.iternext()  # type: ignore[misc]  # of buffers, only where they were asked for
+
+
+def put_in_place(new: str, path: str) -> None:
+    """Give a written file its name: from now on it is the snapshot.
+
+    Raises:
+        StoreError: it cannot be renamed.
+    """
+    try:
+        os.rename(new, path)
+        sync_directory(os.path.dirname(path) or ".")
+    except OSError as error:
+        raise StoreError(f"the snapshot {path} cannot be put in place: {describe(error, path)}") from error
+
+
+def sync_directory(path: str) -> None:
+    """Put a directory's entries on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def describe(error: lmdb.Error | OSError, path: str) -> str:
+    """Say what is wrong in the system's words; LMDB puts the path before them."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error).removeprefix(f"{path}: ")
