@@ -1,0 +1,158 @@
+"""The loader's process: waits for a change if it shall, loads, and reports as JSON.
+
+What reads YAML and builds zones is imported in here, in the child: its memory goes back with it.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Hashable, Iterable, Iterator
+from time import sleep, time, time_ns
+
+import msgspec
+
+from blackhole_guard.config.load import Overrides, read_settings
+from blackhole_guard.config.problems import Problem
+from blackhole_guard.config.settings import Settings
+from blackhole_guard.server.loads import Begun, LoadRequest, Purpose
+from blackhole_guard.server.watch import await_change
+from blackhole_guard.store.errors import StoreError
+from blackhole_guard.store.snapshot import open_snapshot
+
+_CLOCK_STEP = 20_000_000  # ns by which a file's time may lie behind the clock: a tick of the kernel, and some
+# What is read at the start only (docs/configuration.md).
+_FIXED = ("server.listen", "server.port", "server.workers", "server.user", "server.state_dir", "telemetry", "log")
+
+
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a loader tells the supervisor, the watcher after it, and `blackhole-guard reload`."""
+
+    result: str
+    text: str
+    generation: int
+    serving: bool
+    watch: bool
+    problems: tuple[Problem, ...] = ()
+    zones: int = 0
+    records: int = 0
+    changes: int = 0
+    seconds: float = 0.0
+    files: tuple[str, ...] = ()  # that were read
+    patterns: tuple[str, ...] = ()  # that more files may match
+    fingerprint: str = ""  # of files and patterns as they were read; none: they may have changed meanwhile
+
+
+class Loader:
+    """Loads, in children of the supervisor."""
+
+    def __init__(self, config: str | None, overrides: Overrides, state_dir: str, started: Settings) -> None:
+        """Prepare, in the supervisor.
+
+        Args:
+            config: the settings file; None: there is none.
+            overrides: what replaces parts of it.
+            state_dir: where the store is.
+            started: the settings that the server started with; some count until its end.
+        """
+        self._config = config
+        self._overrides = overrides
+        self._state_dir = state_dir
+        self._started = started
+
+    def run(self, request: LoadRequest, begun: Begun) -> bytes:
+        """Do what is asked, in the child; returns the report."""
+        known = msgspec.json.decode(request.known, type=Report) if request.known else None
+        if request.purpose is Purpose.LOOK:
+            report = self._look()
+        else:
+            if request.purpose is Purpose.WATCH:
+                self._await_change(known)
+                begun()
+            report = self._load(request.force, known)
+        return msgspec.json.encode(report)
+
+    def _load(self, force: bool, known: Report | None) -> Report:
+        from blackhole_guard import loading
+
+        start = time_ns()
+        loaded = loading.load(self._config, self._overrides, self._state_dir, force=force, now=time)
+        settings, problems = read_settings(self._config, self._overrides)
+        if any(problem.severity == "error" for problem in problems):
+            watch = known.watch if known else self._started.server.watch
+            text = loaded.text
+        else:
+            watch = settings.server.watch
+            text = loaded.text + _describe_fixed(self._started, settings)
+        return Report(
+            result=loaded.result,
+            text=text,
+            generation=loaded.generation,
+            serving=loaded.serving,
+            watch=watch,
+            problems=loaded.problems,
+            zones=loaded.zones,
+            records=loaded.records,
+            changes=loaded.changes,
+            seconds=loaded.seconds,
+            files=loaded.files,
+            patterns=loaded.patterns,
+            fingerprint="" if _moved_since(loaded.files, start) else _digest(_look_at(loaded.files, loaded.patterns)),
+        )
+
+    def _look(self) -> Report:
+        """Say what the store holds, after loads that died."""
+        text = "the loader dies; see the log, and the memory that it may use"
+        try:
+            snapshot = open_snapshot(os.path.join(self._state_dir, "snapshot.mdb"))
+        except StoreError:
+            return Report("failed", text, 0, False, self._started.server.watch)
+        try:
+            return Report("failed", text, snapshot.generation, True, self._started.server.watch)
+        finally:
+            snapshot.close()
+
+    def _await_change(self, known: Report | None) -> None:
+        files = known.files if known else (() if self._config is None else (self._config,))
+        patterns = known.patterns if known else ()
+        await_change(lambda: _digest(_look_at(files, patterns)), known.fingerprint if known else "", sleep)
+
+
+def _look_at(files: tuple[str, ...], patterns: tuple[str, ...]) -> Hashable:
+    from blackhole_guard import loading
+
+    return loading.fingerprint(files, patterns)
+
+
+def _digest(fingerprint: Hashable) -> str:
+    return hashlib.sha256(repr(fingerprint).encode()).hexdigest()
+
+
+def _moved_since(files: Iterable[str], start: int) -> bool:
+    """Whether a file, a directory that it is in, or a link to it may have changed since a load began.
+
+    Which files there are, is known after they are read, so there is no look from before to compare with. The kernel
+    sets these times, so whatever was put in a file's place meanwhile shows.
+    """
+    end = time_ns() + _CLOCK_STEP  # what is from the future was written before the clock was set back
+    return any(start - _CLOCK_STEP <= when <= end for path in files for when in _change_times(path))
+
+
+def _change_times(path: str) -> Iterator[int]:
+    real = os.path.realpath(path)
+    for place in (path, os.path.dirname(path) or ".", real, os.path.dirname(real)):
+        with contextlib.suppress(OSError):  # gone, or never there: the fingerprint says so, too
+            yield os.stat(place).st_ctime_ns
+            yield os.lstat(place).st_ctime_ns
+
+
+def _describe_fixed(started: Settings, now: Settings) -> str:
+    """Say which settings were changed that count at the start only; empty: none."""
+    changed = [name for name in _FIXED if _get(started, name) != _get(now, name)]
+    return f"; a restart is needed for {', '.join(changed)}" if changed else ""
+
+
+def _get(settings: Settings, name: str) -> object:
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

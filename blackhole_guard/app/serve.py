@@ -1,0 +1,219 @@
+"""`serve`: settings, sockets, privileges, shared memory, and then the supervisor.
+
+The order is the point. What needs privileges comes before the drop: the lock, the sockets, the log's descriptor. What
+another user must be able to use later comes after it, or is made as that user.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+
+from blackhole_guard import __version__
+from blackhole_guard.app.board import Board
+from blackhole_guard.app.loader import Loader
+from blackhole_guard.app.observer import observe
+from blackhole_guard.app.responder import SnapshotResponder
+from blackhole_guard.config.load import Overrides, load_settings
+from blackhole_guard.config.problems import Problem, SettingsError
+from blackhole_guard.config.settings import Settings
+from blackhole_guard.counters.meter import PageMeter
+from blackhole_guard.server.activation import take_activated
+from blackhole_guard.server.control import ControlServer
+from blackhole_guard.server.cpus import count_cpus
+from blackhole_guard.server.listen import ListenError
+from blackhole_guard.server.loads import LoadResult
+from blackhole_guard.server.notify import Notifier
+from blackhole_guard.server.privileges import PrivilegeError, drop_privileges, find_user
+from blackhole_guard.server.sockets import HeldSockets, local_endpoint, open_http_sockets, open_sockets
+from blackhole_guard.server.statedir import StateDir, StateDirError, open_state_dir
+from blackhole_guard.server.supervisor import EXIT_NOTHING_TO_SERVE, Crew, Supervisor
+from blackhole_guard.server.worker import WorkerContext, run_worker
+from blackhole_guard.store.snapshot import Snapshot, open_snapshot
+from blackhole_guard.telemetry.logs import Log, open_log
+
+METRICS_PORT = 9353
+
+
+class ServeError(Exception):
+    """The server cannot start; each line says one reason, and what to do."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What there is to tell once the server serves."""
+
+    addresses: tuple[str, ...]  # as `127.0.0.1:53`
+    metrics: tuple[str, ...]  # the same
+    state_dir: str
+    result: LoadResult
+    workers: int
+
+
+def serve(config: str | None, overrides: Overrides, on_started: Callable[[Started], None]) -> int:
+    """Be the server until told to stop; returns the process's exit code.
+
+    Args:
+        config: the settings file; None: there is none.
+        overrides: what replaces parts of it.
+        on_started: called in the supervisor when every worker serves.
+    Raises:
+        ServeError: it cannot start, or there is nothing to serve.
+    """
+    os.umask(os.umask(0o077) | 0o027)  # what is made here is nobody else's to read; a stricter mask stays
+    notifier = Notifier(os.environ)
+    try:
+        settings = load_settings(config, overrides)
+        with ExitStack() as stack:
+            server = _Server(config, overrides, settings, notifier, on_started)
+            server.open(stack)
+            stack.pop_all()  # the supervisor closes them from here on
+    except SettingsError as error:
+        raise ServeError(_texts(error.problems)) from error
+    except ListenError as error:
+        raise ServeError(error.problems) from error
+    except (PrivilegeError, StateDirError) as error:
+        raise ServeError((str(error),)) from error
+    return server.run()
+
+
+class _Server:
+    """What is put together at the start."""
+
+    def __init__(
+        self,
+        config: str | None,
+        overrides: Overrides,
+        settings: Settings,
+        notifier: Notifier,
+        on_started: Callable[[Started], None],
+    ) -> None:
+        self._config = config
+        self._overrides = overrides
+        self._settings = settings
+        self._notifier = notifier
+        self._on_started = on_started
+        workers = settings.server.workers
+        self._workers = count_cpus() if workers == "auto" else workers
+        self._log: Log
+        self._state: StateDir
+        self._held: HeldSockets
+        self._metrics: tuple[str, ...] = ()
+
+    def open(self, stack: ExitStack) -> None:
+        """Open what must be open before the privileges are dropped, and drop them."""
+        server, telemetry = self._settings.server, self._settings.telemetry
+        self._log = open_log(self._settings.log.format, self._settings.log.level, sys.stderr)
+        user = find_user(server.user) if server.user is not None else None
+        self._state = open_state_dir(server.state_dir or _systemd_state_dir(), user)
+        stack.callback(self._state.close)
+        activated = take_activated(os.environ, self._workers)
+        self._held = activated or open_sockets(server.listen, server.port, self._workers)
+        stack.callback(self._held.close)
+        self._http = open_http_sockets(telemetry.listen, METRICS_PORT) if telemetry.enabled else ()
+        for sock in self._http:
+            stack.callback(sock.close)
+        self._metrics = tuple(local_endpoint(sock) for sock in self._http)
+        drop_privileges(user)
+        try:
+            self._control = ControlServer(self._state.control)
+        except OSError as error:
+            raise StateDirError(f"the control socket cannot be made in {self._state.path}: {error.strerror}") from error
+        self._say_how_it_is(activated is not None)
+
+    def run(self) -> int:
+        """Serve until told to stop."""
+        self._board = board = Board(self._workers)
+        self._log.on_loss = partial(self._meter(board.supervisor_page).add, "log_lines_lost")
+        self._supervisor = os.getpid()
+        loader = Loader(self._config, self._overrides, self._state.path, self._settings)
+        supervisor = Supervisor(
+            Crew(
+                held=self._held,
+                state=self._state,
+                control=self._control,
+                notifier=self._notifier,
+                board=board,
+                log=self._log,
+                run_worker=self._work,
+                run_loader=loader.run,
+                run_observer=self._observe if self._http else None,
+                on_serving=self._tell,
+                leave=self._held.close,
+            )
+        )
+        code = supervisor.run()
+        if code == EXIT_NOTHING_TO_SERVE:
+            last = supervisor.last_load
+            raise ServeError((*_texts(last.problems), f"nothing to serve: {last.text}"))
+        return code
+
+    def _say_how_it_is(self, activated: bool) -> None:
+        for warning in self._held.warnings:
+            self._log.warning("sockets", warning=warning)
+        if activated and self._settings.server.listen is not None:
+            self._log.warning("systemd opened the sockets, so server.listen does not count")
+        if os.geteuid() == 0:
+            self._log.warning("runs as root; set server.user to drop the privileges that serving does not need")
+        self._log.info(
+            "starting",
+            version=__version__,
+            listen=", ".join(self._held.addresses),
+            workers=self._workers,
+            metrics=", ".join(self._metrics) or "off",
+            state_dir=self._state.path,
+            config=self._config or "none",
+        )
+
+    def _meter(self, page: int) -> PageMeter:
+        return PageMeter(self._board.pages.page(page), self._board.pages.layout)
+
+    def _open_newest(self) -> Snapshot:
+        return open_snapshot(os.path.join(self._state.path, "snapshot.mdb"))
+
+    def _work(self, slot: int, end: socket.socket) -> int:
+        """Be a worker, in its process."""
+        for sock in self._http:
+            sock.close()
+        meter = self._meter(slot)
+        self._log.on_loss = partial(meter.add, "log_lines_lost")
+        responder = SnapshotResponder(self._board.control.cells, self._open_newest, meter)
+        responder.refresh()  # without a first snapshot there is no worker: it fails here, and is started again
+        return run_worker(
+            WorkerContext(
+                slot=slot,
+                sockets=self._held.slots,
+                control=end,
+                supervisor=self._supervisor,
+                responder=responder,
+                meter=meter,
+                log=self._log,
+                beat=partial(self._board.control.beat, slot),
+            )
+        )
+
+    def _observe(self) -> int:
+        """Be the observer, in its process."""
+        meter = self._meter(self._board.observer_page)
+        self._log.on_loss = partial(meter.add, "log_lines_lost")
+        return observe(self._board, self._http, self._open_newest, self._log)
+
+    def _tell(self, result: LoadResult) -> None:
+        self._log.info("serving", zones=result.zones, records=result.records)
+        self._on_started(Started(self._held.addresses, self._metrics, self._state.path, result, self._workers))
+
+
+def _texts(problems: tuple[Problem, ...]) -> tuple[str, ...]:
+    return tuple(str(problem) for problem in problems if problem.severity == "error")
+
+
+def _systemd_state_dir() -> str | None:
+    """The first directory of `StateDirectory=` in the unit (systemd.exec(5)); None: there is none."""
+    return os.environ.get("STATE_DIRECTORY", "").split(":")[0] or None
