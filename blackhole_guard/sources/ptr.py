@@ -7,6 +7,7 @@ label and a look-up of the rest among those seen before. Whatever that does not 
 
 import re
 from collections.abc import Iterator
+from itertools import compress
 from socket import AF_INET, AF_INET6, inet_pton
 
 from blackhole_guard.config.document import Entry, Mapping, Node, Scalar, Sequence
@@ -83,19 +84,29 @@ class PtrReader:
         Args:
             block: of the map; None: it has none, or it is not known because of a mistake.
             ttl: of the entries that say none.
+        Returns:
+            The rows that are well; of an address that is given twice, both.
         """
         table = self._table
+        gone: set[int] = set()
         if block is not None:
             for row, key in self._relative.items():
                 try:
                     table.addresses[row] = complete_address(key, block)
                 except ValueProblem as problem:
                     self._problems.error(table.lines[row], problem.what, problem.hint)
-            check_addresses(table, block, self._problems)
+                    gone.add(row)
+            gone |= check_addresses(table, block, self._problems)
         self._check_reverse_targets()
         table.ttls = [ttl] * len(table.lines)
         for row, own in self._ttls.items():
             table.ttls[row] = own
+        if gone:
+            kept = [row not in gone for row in range(len(table.lines))]
+            table.addresses = list(compress(table.addresses, kept))
+            table.names = list(compress(table.names, kept))
+            table.ttls = list(compress(table.ttls, kept))
+            table.lines = list(compress(table.lines, kept))
         return table
 
     def _forget_row(self) -> None:

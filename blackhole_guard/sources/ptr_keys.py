@@ -45,10 +45,15 @@ def _count(octets: int) -> str:
     return "1 octet" if octets == 1 else f"{octets} octets"
 
 
-def check_addresses(table: PtrTable, block: Block, problems: FileProblems) -> None:
-    """Note the rows whose address lies outside the block, and those whose address another row has."""
+def check_addresses(table: PtrTable, block: Block, problems: FileProblems) -> set[int]:
+    """Note the rows whose address lies outside the block, and those whose address another row has.
+
+    Returns:
+        The rows that lie outside. A row without an address (b"") is passed over.
+    """
+    outside: set[int] = set()
     if not table.addresses:
-        return
+        return outside
     first, last = block.network_address.packed, block.broadcast_address.packed
     ordered = sorted(table.addresses)  # files are mostly in order, and then this is one pass
     # A million rows that are all well are told by their ends, lengths and neighbours; only else each is looked at.
@@ -56,8 +61,10 @@ def check_addresses(table: PtrTable, block: Block, problems: FileProblems) -> No
         for row, address in enumerate(table.addresses):
             if address and not (len(address) == len(first) and first <= address <= last):
                 problems.error(table.lines[row], *_explain_outside(ip_address(address), block))
+                outside.add(row)
     if any(map(bytes.__eq__, ordered, ordered[1:])):
         _note_twice(table, problems)
+    return outside
 
 
 def _explain_outside(address: Address, block: Block) -> tuple[str, str]:

@@ -155,6 +155,9 @@ def test_a_mistake_is_told_once_at_its_line(load, entry, said):
     assert loaded.said[0].startswith("map.yaml:4: ")
     assert said in loaded.said[0]
     assert loaded.problems[0].hint
+    addresses = [row[0] for row in rows(loaded.sources.maps[0].ptr)]
+    assert (addresses[0], addresses[-1]) == ("10.9.9.9", "10.9.9.8")
+    assert all(ip_address(address) in TEN for address in addresses)
 
 
 WARNINGS = [
@@ -240,6 +243,7 @@ def test_any_text_is_read_or_told(entries):
     assert len(table.addresses) == len(table.names) == len(table.ttls) == len(table.lines)
     told = {problem.place.line for problem in problems.errors}
     assert told | set(table.lines) == {line for line, _, _ in written}
+    assert all(ip_address(address) in TEN for address in table.addresses)
     assert all(str(problem).isprintable() and str(problem).isascii() for problem in problems.all())
 
 
