@@ -230,6 +230,6 @@ CONTRADICTIONS: tuple[Broken, ...] = (
     Broken(
         "one address, two places, different names",
         {"zones/a.yaml": f"{MAP}  10.0.0.3: a.b\n", "zones/b.yaml": "zone: 10.0.0.0/24\nptr:\n  3: b.b\n"},
-        (("zones/b.yaml:3", ""),),
+        (("zones/b.yaml:3", "keep one of the two"),),
     ),
 )
