@@ -6,8 +6,8 @@ PAGE = ROOT / "docs" / "neighbours.md"
 
 
 def stanzas(heading: str) -> list[str]:
-    """The code blocks below `### heading`, in their order."""
+    """The code blocks below `### heading`, in their order, each with its last line feed."""
     section = PAGE.read_text().partition(f"### {heading}\n")[2].partition("\n#")[0]
-    blocks = section.split("\n```\n")[1::2]
+    blocks = section.split("```\n")[1::2]
     assert blocks, f"{PAGE} has no stanza for {heading}"
     return blocks

@@ -22,6 +22,7 @@ from stand_in_internet import (
     PUBLIC_ADDRESS,
     PUBLIC_NAME,
     ROOT_HINTS,
+    ROOT_SERVER,
     Internet,
     internet,
 )
@@ -198,13 +199,22 @@ class TestUnbound:
             reply = resolver.ask(dns.message.make_query(f"{PUBLIC_NAME}.", "A", want_dnssec=True))
             assert reply.flags & dns.flags.AD  # it does validate
 
+    # So that nobody tells Unbound where the delegated block's name server is, but ours.
+    WITHOUT_ROOT = f"server:\n  do-not-query-address: {ROOT_SERVER}\n"
+
+    def test_it_does_not_believe_the_addresses_in_our_referral(self, net):
+        config = stanzas("Unbound")[0] + self.WITHOUT_ROOT
+        with ours(net), unbound(config, host=net.host, address=RESOLVER, port=53) as resolver:
+            assert look_up(resolver, "10.20.0.9") == ("10.20.0.9", "SERVFAIL", [])
+        config += "server:\n  harden-glue: no\n"
+        with ours(net), unbound(config, host=net.host, address=RESOLVER, port=53) as resolver:
+            assert look_up(resolver, "10.20.0.9") == HERS
+
     def test_a_delegated_block_may_have_a_stub_zone_of_its_own(self, net):
         stub, _, delegated = stanzas("Unbound")
-        config = f'{stub}\n{delegated}\nserver:\n  root-hints: "/dev/null"\n'  # nobody tells it where the name is
+        config = stub.replace("127.0.0.1@5300", "127.0.0.1@9") + delegated + self.WITHOUT_ROOT
         with ours(net), unbound(config, host=net.host, address=RESOLVER, port=53) as resolver:
             assert [look_up(resolver, "10.20.0.9"), look_up(resolver, "10.20.0.8")] == [HERS, NOT_HERS]
-        with ours(net), unbound(config.replace(delegated, ""), host=net.host, address=RESOLVER, port=53) as resolver:
-            assert look_up(resolver, "10.20.0.9") == ("10.20.0.9", "SERVFAIL", [])
 
     def test_a_sub_block_with_a_map_of_its_own_keeps_its_soa(self, net):
         config = self.MINIMISING + self.hints(net) + stanzas("Unbound")[1]
