@@ -113,7 +113,6 @@ def _as_json(reading: Reading) -> dict[str, Any]:
         "ok": not reading.errors,
         "config": None if reading.config is None else escape_text(reading.config),
         "files": [escape_text(path) for path in reading.sources.files],
-        "digest": reading.sources.digest.hex(),
         "problems": [_problem_as_json(problem) for problem in reading.problems],
         "records": zones.records,
         "delegations": len(zones.cuts),

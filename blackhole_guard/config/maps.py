@@ -59,5 +59,4 @@ class Sources:
         str, bytes
     ]  # path -> SHA-256 of its content, b"" if it could not be read; the settings file is among them
     patterns: tuple[str, ...]  # absolute include patterns, for watching: a file that matches later counts as a change
-    digest: bytes  # SHA-256 over files, contents and settings: equal digests mean equal zones
     warnings: tuple[Problem, ...] = ()  # what loads, but is likely not meant; sorted by place

@@ -11,9 +11,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-import msgspec
-
-from blackhole_guard import __version__
 from blackhole_guard.config.document import EntryReader, Mapping, Node, Scalar, Sequence, read_documents
 from blackhole_guard.config.files import read_file
 from blackhole_guard.config.load import (
@@ -201,19 +198,9 @@ class _SourceReader:
             maps=tuple(self._maps),
             files=self._files,
             patterns=tuple(self._patterns),
-            digest=self._digest(),
             warnings=tuple(problem for problem in problems if problem.severity == "warning"),
         )
         return sources, problems
-
-    def _digest(self) -> bytes:
-        """Digest all that decides the zones: this program, the settings, the files in the order of reading."""
-        digest = hashlib.sha256(f"{__version__}\n".encode())
-        digest.update(msgspec.json.encode(self._settings))
-        for path, content in self._files.items():
-            octets = os.fsencode(path)
-            digest.update(len(octets).to_bytes(4, "big") + octets + content.ljust(32, b"\0"))
-        return digest.digest()
 
 
 def match_pattern(pattern: str) -> tuple[str, ...]:

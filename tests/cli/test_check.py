@@ -127,7 +127,7 @@ def test_json_of_good_maps(run, write):
     found = json.loads(done.out)
     assert (done.code, done.err, found["ok"], found["problems"]) == (0, "", True, [])
     assert (found["files"], found["records"], found["delegations"], found["config"]) == (["good.yaml"], 6, 1, None)
-    assert len(found["zones"]) == 103 and len(bytes.fromhex(found["digest"])) == 32
+    assert len(found["zones"]) == 103
     assert found["zones"][1] == {
         "zone": "10.in-addr.arpa.",
         "block": "10.0.0.0/8",

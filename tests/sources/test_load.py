@@ -1,4 +1,4 @@
-"""Files that include one another, inline maps, and the digest."""
+"""Files that include one another, and inline maps."""
 
 import gc
 import hashlib
@@ -21,7 +21,6 @@ def names(loaded):
 def test_no_file_at_all_is_a_source():
     sources, problems = load_sources(None, Settings())
     assert (sources.maps, sources.files, sources.patterns, sources.warnings, problems) == ((), {}, (), (), ())
-    assert len(sources.digest) == 32
 
 
 def test_inline_maps_come_first_and_files_in_the_order_of_patterns_and_paths(load):
@@ -238,27 +237,6 @@ def test_an_include_of_an_inline_map(load):
 def test_problems_of_all_files_come_in_one_run_sorted(load):
     files = {"config.yaml": "include: [b.yaml, a.yaml, none.yaml]\n", "a.yaml": "zone: x\n", "b.yaml": "zone: y\n\tz\n"}
     assert [str(problem.place) for problem in load(files).problems] == ["a.yaml:1", "b.yaml:2", "config.yaml:1"]
-
-
-def digest(load, **changes):
-    files = {"config.yaml": "include: a.yaml\n", "a.yaml": TEN, **changes.get("files", {})}
-    return load(files, changes.get("overrides")).sources.digest
-
-
-def test_equal_sources_have_equal_digests_and_changed_ones_have_not(load):
-    first = digest(load)
-    assert digest(load) == first
-    assert digest(load, files={"a.yaml": TEN + "# a comment\n"}) != first
-    assert digest(load, files={"config.yaml": "include: a.yaml\ndefaults: {ttl: 1m}\n"}) != first
-    assert digest(load, overrides={"defaults.ttl": "1m"}) != first
-    assert digest(load, overrides={"server.allow_query": ["any"]}) != first
-
-
-def test_a_file_that_can_no_longer_be_read_changes_the_digest(load):
-    first = digest(load)
-    os.unlink("a.yaml")
-    settings, _ = read_settings("config.yaml")
-    assert load_sources("config.yaml", settings)[0].digest != first
 
 
 def test_the_collector_is_as_it_was():
