@@ -118,8 +118,5 @@ class TestMusl:
         assert won.total() == COUNT
         assert set(won) <= {OURS, THEIRS}  # one of the two each time, never an error
         assert seen > 0
-        write_measured(
-            request.config,
-            "musl, two servers, ours first",
-            f"ours won {won[OURS]} of {COUNT} look-ups against an Unbound with an answer at hand, which saw {seen} of them",
-        )
+        won_by = f"ours won {won[OURS]} of {COUNT} look-ups against an Unbound with an answer at hand"
+        write_measured(request.config, "musl, two servers, ours first", f"{won_by}, which saw {seen} of them")
