@@ -68,6 +68,11 @@ class GenerationCheck:
         self.found_serials: dict[int, set[int]] = {}  # generation -> serials that the server has found for it
         self._known: dict[bytes, str | int] = {}  # response without its ID -> fault, or generation
 
+    @property
+    def newest(self) -> int:
+        """The newest generation that has answered."""
+        return max(self.seen, default=-1)
+
     def __call__(self, question: int, octets: bytes, sent: float, came: float) -> str | None:
         body = octets[2:]
         found = self._known.get(body)

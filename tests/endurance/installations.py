@@ -8,40 +8,42 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import dns.message
 import yaml
-from peer_processes import HERE, Peer, free_port, responds, scratch, stop
+from peer_processes import HERE, Peer, ask, free_port, responds, scratch, stop
 
 T = TypeVar("T")
 Children = dict[str, list[int]]  # `worker`, `loader`, `observer` -> process ids
 
 
+@dataclass
+class Reload:
+    """The outcome of a reload."""
+
+    returncode: int | None = None  # None: it has not ended
+    output: str = ""
+
+
 class Installation:
-    """A directory with configuration, maps and state, and the server that runs on them, if it does."""
+    """A directory with configuration, maps and state, and the server that runs on them, if it does.
+
+    Where to listen stands on the command line, so config.yaml is the test's alone. Relative paths begin here.
+    """
 
     def __init__(self, directory: Path, settings: Mapping[str, object], *, workers: int) -> None:
         self.directory = directory
         self.address = ("127.0.0.1", free_port())
         self.metrics_port = free_port()
+        self.control = directory / "state" / "control.sock"
         self._process: subprocess.Popen[bytes] | None = None
+        self._words = ["--config", "config.yaml", "--state-dir", "state", "--workers", str(workers)]
+        self._words += ["--listen", f"127.0.0.1:{self.address[1]}", "--metrics", f"127.0.0.1:{self.metrics_port}"]
         (directory / "zones").mkdir()
-        wanted = {
-            "server": {
-                "listen": [f"127.0.0.1:{self.address[1]}"],
-                "workers": workers,
-                "state_dir": str(directory / "state"),
-            },
-            "telemetry": {"listen": [f"127.0.0.1:{self.metrics_port}"]},
-            "include": ["zones/*.yaml"],
-            **settings,
-        }
-        self.config.write_text(yaml.safe_dump(wanted, sort_keys=False))
-
-    @property
-    def config(self) -> Path:
-        return self.directory / "config.yaml"
+        (directory / "config.yaml").write_text(yaml.safe_dump({"include": ["zones/*.yaml"], **settings}))
 
     @property
     def pid(self) -> int:
@@ -57,7 +59,7 @@ class Installation:
 
     def start(self, seconds: float = 30.0) -> float:
         """Start the server; returns how many seconds passed until it answered."""
-        command = [sys.executable, "-m", "blackhole_guard", "serve", "--config", str(self.config)]
+        command = [sys.executable, "-m", "blackhole_guard", "serve", *self._words]
         begun = time.monotonic()
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -96,7 +98,26 @@ class Installation:
         return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, cwd=self.directory)
 
     def reload(self, *options: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
-        return self.run("reload", "--config", str(self.config), *options, seconds=seconds)
+        return self.run("reload", "--state-dir", "state", *options, seconds=seconds)
+
+    @contextmanager
+    def reloading(self) -> Iterator["Reload"]:
+        """Run a reload besides the body, which may do to the server what it likes; the result is there after it."""
+        words = [sys.executable, "-m", "blackhole_guard", "reload", "--state-dir", "state"]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": self.directory}
+        with subprocess.Popen(words, **streams) as process:
+            result = Reload()
+            try:
+                yield result
+                result.output, _ = process.communicate(timeout=60)
+            finally:
+                process.kill()
+            result.returncode = process.returncode
+
+    def ask(self, name: str, rtype: str) -> dns.message.Message:
+        """Ask once, as a resolver that iterates."""
+        query = dns.message.make_query(name, rtype, use_edns=False, flags=0)
+        return ask(HERE, *self.address, query)
 
     def children(self) -> Children:
         """The processes that the supervisor has started, by their kind."""

@@ -5,6 +5,7 @@ is lost: nothing is sent again. What the client itself does to the outcome is me
 in front of its sockets, and how far it fell behind its own rate.
 """
 
+import contextlib
 import select
 import socket
 import struct
@@ -35,6 +36,7 @@ class Account:
     lost: list[tuple[int, int, float]] = field(default_factory=list)  # port, ID, when it was sent
     wrong: list[str] = field(default_factory=list)
     strange: int = 0  # responses to nothing that was asked
+    refused: int = 0  # queries to a port on which nobody listens, as far as ICMP said so
     slowest: float = 0.0  # seconds from a query to its response
     longest_silence: float = 0.0  # seconds between two responses
     seconds: float = 0.0
@@ -136,7 +138,13 @@ class _Client(threading.Thread):
         index, number, question = sent % PORTS, sent // PORTS, sent % len(self._questions)
         assert number < 65536, "an ID would be used twice"
         self._pending[index, number] = (time.monotonic(), question)
-        self._sockets[index].send(struct.pack("!H", number) + self._questions[question])
+        octets = struct.pack("!H", number) + self._questions[question]
+        try:
+            self._sockets[index].send(octets)
+        except ConnectionRefusedError:  # of the query before, on this socket
+            self.account.refused += 1
+            with contextlib.suppress(ConnectionRefusedError):
+                self._sockets[index].send(octets)
         self.account.sent += 1
 
     def _receive(self, index: int) -> None:
@@ -146,6 +154,9 @@ class _Client(threading.Thread):
                 octets = sock.recv(65536)
             except BlockingIOError:
                 return
+            except ConnectionRefusedError:
+                account.refused += 1
+                continue
             now = time.monotonic()
             asked = self._pending.pop((index, int.from_bytes(octets[:2], "big")), None)
             if asked is None:
