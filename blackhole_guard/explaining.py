@@ -150,10 +150,7 @@ def _say_negative(name: bytes, answer: Answer, zones: ZoneSet) -> str:
     if answer.outcome is Outcome.NODATA:
         return f"NODATA: there is no record here, but there are names below this one, so it exists; {remembered}"
     if parse_reverse_name(name) is not None:
-        where = (
-            "no map has a name for this address" if zone.mapped else "a built-in zone, and no map has a name for this"
-        )
-        return f"NXDOMAIN: {where}; {remembered}"
+        return f"NXDOMAIN: no map has a name for this address; {remembered}"
     return f"NXDOMAIN: there is nothing at this name or below it; {remembered}"
 
 

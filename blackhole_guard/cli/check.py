@@ -6,36 +6,63 @@ from ipaddress import ip_address
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 
 from blackhole_guard.cli.reading import Reading, config_options, read_all
 from blackhole_guard.cli.settings_options import find_config, make_overrides
 from blackhole_guard.cli.terminal import count, make_console, make_table, print_problems
 from blackhole_guard.config.problems import Problem
+from blackhole_guard.loading import Comparison, ZoneComparison, compare
 from blackhole_guard.reserved.registry import LOCALHOST, UPDATED
+from blackhole_guard.server.statedir import find_running
+from blackhole_guard.store.errors import StoreError
 from blackhole_guard.wire.names import escape_text, format_name
 from blackhole_guard.zones.zone_set import Zone
 
+EXAMPLES = 10  # of the records that differ, for each zone
 
-@click.command(help="Validate settings and maps, and say what would be served. Changes nothing.")
+
+@click.command(
+    help="Validate settings and maps, and say what would be served. Changes nothing. "
+    "Exit code 0: the server would load this; 1: it would not."
+)
 @click.argument("rest", nargs=-1, metavar="")
 @config_options
+@click.option("--diff", is_flag=True, help="Say what a load would change in what is served.")
+@click.option("--state-dir", metavar="DIR", help="With --diff: the server's state directory, if no setting names it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(rest: tuple[str, ...], config: str | None, zones: tuple[str, ...], as_json: bool) -> None:
-    """Read, print, and exit with 0 if all is well or only doubtful, 1 if there are errors."""
+def command(
+    rest: tuple[str, ...], config: str | None, zones: tuple[str, ...], diff: bool, state_dir: str | None, as_json: bool
+) -> None:
+    """Read and print; exit with 0 if all is well or only doubtful, 1 for errors, or with nothing to compare with."""
     if rest:
         _refuse_words(rest, zones)
-    console, stderr = make_console(), make_console(errors=True)
+    if state_dir is not None and not diff:
+        raise click.UsageError("--state-dir is for --diff: what is in it is compared with what would be served")
+    stderr = make_console(errors=True)
     with stderr.status("reading settings and maps"):
         reading = read_all(find_config(config), make_overrides(include=zones))
+        comparison = _compare(reading, state_dir) if diff and not reading.errors else None
     if as_json:
-        click.echo(json.dumps(_as_json(reading), indent=2 if sys.stdout.isatty() else None))
+        click.echo(json.dumps(_as_json(reading, comparison), indent=2 if sys.stdout.isatty() else None))
     else:
         print_problems(stderr, reading.problems)
-        if not reading.errors:
-            _print_zones(console, reading)
-        _print_summary(stderr if reading.errors else console, reading)
+        _print_summary(stderr if reading.errors else make_console(), reading, comparison)
     raise SystemExit(1 if reading.errors else 0)
+
+
+def _compare(reading: Reading, state_dir: str | None) -> Comparison:
+    """Compare with what a server serves; its state directory is found as `reload` finds it."""
+    found = state_dir or reading.settings.server.state_dir
+    running = [] if found else find_running()
+    if found is None and len(running) != 1:
+        which = "several servers run" if running else "no server of this user runs without a state directory"
+        raise click.ClickException(f"{which}: name the one to compare with by --state-dir")
+    try:
+        return compare(reading.zones, found or running[0], examples=EXAMPLES)
+    except StoreError as error:
+        raise click.ClickException(f"nothing to compare with: {escape_text(str(error))}") from error
 
 
 def _refuse_words(rest: tuple[str, ...], zones: tuple[str, ...]) -> None:
@@ -87,13 +114,16 @@ def _label(zones: list[Zone], reading: Reading) -> str:
     return label if zones[0].ledger is not None else f"{label} (public)"
 
 
-def _print_summary(console: Console, reading: Reading) -> None:
+def _print_summary(console: Console, reading: Reading, comparison: Comparison | None) -> None:
     errors = len(reading.errors)
     doubts = len(reading.problems) - errors
     warnings = f", {count(doubts, 'warning')}" if doubts else ""
     if errors:
         console.print(f"{count(errors, 'error')}{warnings}: nothing of this would be loaded", style="bold red")
         return
+    _print_zones(console, reading)
+    if comparison is not None:
+        _print_comparison(console, comparison, reading.settings.server.max_drop)
     zones = reading.zones
     mapped = sum(zone.mapped for zone in zones.zones.values())
     parts = [
@@ -107,9 +137,34 @@ def _print_summary(console: Console, reading: Reading) -> None:
     console.print(f"good{warnings}", style="bold green")
 
 
-def _as_json(reading: Reading) -> dict[str, Any]:
+def _print_comparison(console: Console, comparison: Comparison, max_drop: int) -> None:
+    console.print(f"compared with what is served (generation {comparison.generation}):", style="bold")
+    for zone in comparison.zones:
+        console.print(f"  {zone.zone}: {_describe(zone)}", soft_wrap=True)
+        for line in zone.examples:
+            console.print(f"    {line}", style="green" if line.startswith("+") else "red", soft_wrap=True)
+        if zone.examples and zone.added + zone.removed + 2 * zone.changed > len(zone.examples):
+            console.print("    ...")
+    if not comparison.zones:
+        console.print("  nothing would change")
+    if comparison.lost * 100 > comparison.served * max_drop:
+        text = f"{comparison.lost:,} of {count(comparison.served, 'record')} would go, more than server.max_drop allows"
+        console.print(f"  {text} ({max_drop} %): `reload` needs --force", style="yellow", soft_wrap=True)
+    console.print()
+
+
+def _describe(zone: ZoneComparison) -> str:
+    if zone.kind != "changed":
+        return f"{'a new zone' if zone.kind == 'new' else 'gone'}, {count(zone.added + zone.removed, 'record')}"
+    counts = ((zone.added, "new"), (zone.removed, "gone"), (zone.changed, "changed"))
+    parts = [f"{number:,} {word}" for number, word in counts if number]
+    return ", ".join([*parts, *(["SOA, NS or delegations changed"] if zone.apex else [])])
+
+
+def _as_json(reading: Reading, comparison: Comparison | None) -> dict[str, Any]:
     zones = reading.zones
     return {
+        **({} if comparison is None else {"diff": msgspec.to_builtins(comparison)}),
         "ok": not reading.errors,
         "config": None if reading.config is None else escape_text(reading.config),
         "files": [escape_text(path) for path in reading.sources.files],

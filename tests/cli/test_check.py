@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from broken_inputs import BROKEN, CONTRADICTIONS
 from broken_inputs import write as write_files
+
+from blackhole_guard.loading import load
 
 GOOD = """\
 zone: 10.0.0.0/8
@@ -191,3 +194,82 @@ def test_a_contradiction_names_both_places(tmp_path):
     write_files(CONTRADICTIONS[0].files, tmp_path)
     line = check(tmp_path, "--config", "config.yaml").stderr.splitlines()[0]
     assert line.startswith("zones/b.yaml:3: 10.0.0.3 is b.b here and a.b at zones/a.yaml:3; ")
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch, write):
+    """A state directory with a snapshot of three PTRs."""
+    monkeypatch.chdir(tmp_path)
+    write(map="zone: 10.0.0.0/8\nptr: {10.0.0.3: a.b.c, 10.0.0.4: b.b.c, 10.0.0.5: c.b.c}\n")
+    state = tmp_path / "state"
+    state.mkdir()
+    assert load(None, {"include": ["map.yaml"]}, str(state), force=False, now=time.time).result == "loaded"
+    return str(state)
+
+
+def test_nothing_differs_from_what_is_served(run, served):
+    done = run("check", "--zones", "map.yaml", "--diff", "--state-dir", served)
+    assert (done.code, "  nothing would change" in done.lines) == (0, True)
+
+
+def test_what_differs_from_what_is_served(run, served, write):
+    write(map="zone: 10.0.0.0/8\nptr: {10.0.0.3: a.b.d, 10.0.0.6: d.b.c}\n---\nzone: 10.1.0.0/16\nptr: {0.1: x.y}\n")
+    done = run("check", "--zones", "map.yaml", "--diff", "--state-dir", served)
+    start = next(number for number, line in enumerate(done.lines) if line.startswith("compared with what is served"))
+    assert done.code == 0
+    assert done.lines[start + 1 : start + 8] == [
+        "  10.1.0.0/16: a new zone, 1 record",
+        "  10.0.0.0/8: 1 new, 2 gone, 1 changed",
+        "    - 3.0.0.10.in-addr.arpa. 3600 PTR a.b.c.",
+        "    + 3.0.0.10.in-addr.arpa. 3600 PTR a.b.d.",
+        "    - 4.0.0.10.in-addr.arpa. 3600 PTR b.b.c.",
+        "    - 5.0.0.10.in-addr.arpa. 3600 PTR c.b.c.",
+        "    + 6.0.0.10.in-addr.arpa. 3600 PTR d.b.c.",
+    ]
+
+
+def test_a_diff_of_many_records_is_cut(run, served, write):
+    write(map="zone: 10.0.0.0/8\nptr:\n" + "".join(f"  10.0.1.{number}: h.b.c\n" for number in range(50)))
+    done = run("check", "--zones", "map.yaml", "--diff", "--state-dir", served)
+    examples = [line for line in done.lines if line.startswith("    ")]
+    assert (len(examples), examples[-1]) == (11, "    ...")
+
+
+def test_a_load_that_would_be_refused_is_told(run, served, write):
+    write(map="zone: 10.0.0.0/8\n")
+    done = run("check", "--zones", "map.yaml", "--diff", "--state-dir", served)
+    assert done.code == 0
+    assert "3 of 5 records would go, more than server.max_drop allows (50 %): `reload` needs --force" in done.out
+
+
+def test_json_of_a_diff(run, served, write):
+    write(map="zone: 10.0.0.0/8\nptr: {10.0.0.3: a.b.d}\n")
+    diff = json.loads(run("check", "--zones", "map.yaml", "--diff", "--state-dir", served, "--json").out)["diff"]
+    assert (diff["served"], diff["lost"], [zone["zone"] for zone in diff["zones"]]) == (5, 2, ["10.0.0.0/8"])
+
+
+def test_the_state_directory_of_the_settings_is_found(run, served, write):
+    write(config="server: {state_dir: state}\ninclude: [map.yaml]\n")
+    assert "  nothing would change" in run("check", "--config", "config.yaml", "--diff").lines
+
+
+def test_no_diff_with_errors(run, served, write):
+    write(map="zone: 10.0.0.0/8\nptr: {10.0.0.3: -a}\n")
+    done = run("check", "--zones", "map.yaml", "--diff", "--state-dir", served)
+    assert (done.code, done.out) == (1, "")
+
+
+def test_nothing_to_compare_with(run, tmp_path):
+    done = run("check", "--diff", "--state-dir", str(tmp_path / "none"))
+    assert done.code == 1 and done.err.startswith("Error: nothing to compare with: there is no snapshot ")
+
+
+@pytest.mark.parametrize(("found", "said"), [([], "no server of this user runs"), (["a", "b"], "several servers run")])
+def test_which_server_is_not_known(run, monkeypatch, found, said):
+    monkeypatch.setattr("blackhole_guard.cli.check.find_running", lambda: found)
+    done = run("check", "--diff")
+    assert done.code == 1 and said in done.err and "--state-dir" in done.err
+
+
+def test_a_state_directory_without_diff_is_wrong_use(run):
+    assert run("check", "--state-dir", "x").code == 2
