@@ -1,6 +1,7 @@
 """`blackhole-guard query`: a short dig, for machines that have none.
 
-It asks as dig does (EDNS, RD=1, a new ID and source port each time) and ignores replies that are not to its question until the time is up.
+It asks as dig does (EDNS, RD=1, a new ID and source port each time) and ignores replies that are not to its question
+until the time is up.
 """
 
 import json
@@ -21,7 +22,9 @@ UDP_SIZE = 1232  # octets; never needs a fragment (RFC 9715)
 @click.command(help="Ask a DNS server one question. NAME may be an address: then its PTR is asked for.")
 @click.argument("words", nargs=-1, metavar="[@SERVER[:PORT]] NAME [TYPE]")
 @click.option("-x", "address", metavar="ADDRESS", help="Ask for the PTR of this address.")
-@click.option("-p", "--port", type=click.IntRange(1, 65535), default=53, show_default=True, help="Where @SERVER names no port.")
+@click.option(
+    "-p", "--port", type=click.IntRange(1, 65535), default=53, show_default=True, help="Where @SERVER names no port."
+)
 @click.option("--tcp", is_flag=True, help="Ask over TCP at once.")
 @click.option("--norecurse", is_flag=True, help="Ask with RD=0, as a resolver that iterates does.")
 @click.option("--timeout", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="Seconds to wait.")
@@ -64,7 +67,9 @@ def _read_words(words: tuple[str, ...], address: str | None, port: int) -> tuple
     if address is not None:
         rest.insert(0, address)
     if not 1 <= len(rest) <= 2:
-        raise click.UsageError("give one name or address, and at most one type: blackhole-guard query -x 10.0.0.3 @127.0.0.1:5300")
+        raise click.UsageError(
+            "give one name or address, and at most one type: blackhole-guard query -x 10.0.0.3 @127.0.0.1:5300"
+        )
     rtype = rest[1].upper() if len(rest) == 2 else ""
     try:
         name = ip_address(rest[0]).reverse_pointer
@@ -97,7 +102,8 @@ def _question(name: str, rtype: str, *, recurse: bool) -> dnslib.DNSRecord:
         question.add_ar(dnslib.EDNS0(udp_len=UDP_SIZE))
         question.pack()
     except (dnslib.DNSError, UnicodeError, ValueError) as error:
-        raise click.UsageError(f"cannot ask {escape_text(rtype)} of {escape_text(name)}: {escape_text(str(error))}") from error
+        what = f"cannot ask {escape_text(rtype)} of {escape_text(name)}: {escape_text(str(error))}"
+        raise click.UsageError(what) from error
     return question
 
 
@@ -116,7 +122,9 @@ def _ask(question: dnslib.DNSRecord, server: tuple[str, int], *, tcp: bool, time
                     break
         if not reply.header.tc:
             return reply
-    with socket.create_connection(sockaddr[:2], max(deadline - time.monotonic(), 0.001)) as stream:
+    with socket.create_connection(
+        (str(sockaddr[0]), int(sockaddr[1])), max(deadline - time.monotonic(), 0.001)
+    ) as stream:
         octets = question.pack()
         stream.sendall(len(octets).to_bytes(2, "big") + octets)
         with stream.makefile("rb") as file:
