@@ -136,8 +136,10 @@ def _count_records(columns: list[PtrColumns], families: tuple[Segments, ...]) ->
         for segment in segments:
             rows = len(ptr.between(segment.first, segment.last))
             counts[segment.apex] = counts.get(segment.apex, 0) + rows
+        if tuple not in set(map(type, ptr.names)):
+            continue
         for row, names in enumerate(ptr.names):
-            if type(names) is tuple:  # few; each counts as one row already
+            if isinstance(names, tuple):  # each counts as one row already
                 apex = segments.find(ptr.addresses[row])
                 assert apex is not None
                 counts[apex] += len(names) - 1

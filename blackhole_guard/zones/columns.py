@@ -63,7 +63,10 @@ def _pick(columns: PtrColumns, rows: Sequence[int]) -> None:
     """Keep these rows, in this order."""
     columns.addresses = list(map(columns.addresses.__getitem__, rows))
     columns.names = list(map(columns.names.__getitem__, rows))
-    columns.ttls = list(map(columns.ttls.__getitem__, rows))
+    if columns.ttls.count(columns.ttls[0]) == len(columns.ttls):  # mostly all are equal
+        columns.ttls = columns.ttls[:1] * len(rows)
+    else:
+        columns.ttls = list(map(columns.ttls.__getitem__, rows))
     before = columns.origins.order
     columns.origins.order = array("I", rows if before is None else map(before.__getitem__, rows))
 

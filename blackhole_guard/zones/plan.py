@@ -92,10 +92,10 @@ def _shortest_first(group: MapGroup) -> int:
     return 0 if group.block is None else group.block.prefixlen
 
 
-def _order(draft: _Draft) -> tuple[int, bytes, int, bytes]:
+def _order(draft: _Draft) -> tuple[int, bytes, int, str]:
     if draft.block is None:
-        return 9, b"", 0, draft.apex
-    return draft.block.version, draft.block.network_address.packed, draft.block.prefixlen, draft.apex
+        return 9, b"", 0, draft.label
+    return draft.block.version, draft.block.network_address.packed, draft.block.prefixlen, draft.label
 
 
 def _draft_built_in(row: ReservedZone) -> _Draft:
