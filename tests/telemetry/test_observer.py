@@ -222,5 +222,10 @@ def test_an_observer_ends_when_told_to(observer):
     assert observer.log() == ""
 
 
+def test_an_observer_stands_back_behind_the_workers(observer):
+    get(observer.address, "/healthz")
+    assert os.getpriority(os.PRIO_PROCESS, observer.process) == os.getpriority(os.PRIO_PROCESS, 0) + 5
+
+
 def test_an_observer_whose_parent_is_gone_does_not_begin(rig):
     assert run_observer(ObserverContext((), rig.facts, None, lambda: False)) == EXIT_ORPHANED  # type: ignore[arg-type]
