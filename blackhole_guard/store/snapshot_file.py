@@ -24,6 +24,7 @@ _TRAILER = struct.Struct(">8sIQI")
 _MAGIC = b"BHGUARD\n"
 _META = b"\x00"  # the key of all that are no addresses
 _CHUNK = 1 << 20
+_SMALLEST_MAP = 1 << 24  # octets of address space
 _ROW = 80  # octets that most rows stay below, with what LMDB adds
 
 
@@ -58,7 +59,7 @@ def write_snapshot_file(path: str, meta: Meta, content: Content) -> int:
 
 def _write_pages(path: str, meta: Meta, content: Content) -> None:
     packed = msgspec.msgpack.encode(meta)
-    size = (1 << 24) + _ROW * content.records
+    size = _SMALLEST_MAP + _ROW * content.records
     while True:
         # The size of the map is what each reader must find room for, so it is not simply huge.
         try:
@@ -109,15 +110,12 @@ def check_snapshot_file(path: str, *, deeply: bool) -> int | None:
         StoreError: it is broken, or has another format.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb") as file:
+            return _check(file.fileno(), path, deeply=deeply)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"the snapshot {path} cannot be read: {describe(error, path)}") from error
-    try:
-        return _check(descriptor, path, deeply=deeply)
-    finally:
-        os.close(descriptor)
 
 
 def _check(descriptor: int, path: str, *, deeply: bool) -> int:
@@ -176,5 +174,5 @@ def remove(path: str) -> None:
 def describe(error: lmdb.Error | OSError, path: str) -> str:
     """Say what is wrong in the system's words; LMDB puts the path before them."""
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
+        return error.strerror or str(error)
     return str(error).removeprefix(f"{path}: ")
