@@ -63,7 +63,7 @@ class Policy:
     clients: Clients  # who gets more than REFUSED
     refer_recursive: bool = False  # whether a query with RD=1 gets a referral below a delegation, too
     udp_payload_size: int = 1232  # octets of the largest response over UDP
-    chaos: Mapping[bytes, bytes] = field(default_factory=dict)  # name in class CH, lower case -> text, at most 255 octets
+    chaos: Mapping[bytes, bytes] = field(default_factory=dict)  # name in class CH, lower case -> text, <= 255 octets
     nsid: bytes | None = None  # RFC 5001; None: not sent
 
 
