@@ -71,6 +71,11 @@ class FileProblems:
         self._unsaid = {"error": 0, "warning": 0}
         self._spoilt: set[int] = set()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether further errors are only counted, so that they need no explanation."""
+        return len(self.errors) >= MAX_ERRORS
+
     def place(self, line: int) -> Place:
         """Name a line of this file."""
         return Place(self.file, line)
@@ -87,7 +92,7 @@ class FileProblems:
             return
         if spoils:
             self._spoilt.add(line)
-        if len(self.errors) < MAX_ERRORS:
+        if not self.is_full:
             self.errors.append(Problem(Place(self.file, line), what, hint))
         else:
             self._unsaid["error"] += 1

@@ -60,7 +60,8 @@ def check_addresses(table: PtrTable, block: Block, problems: FileProblems) -> se
     if ordered[0] < first or ordered[-1] > last or set(map(len, ordered)) != {len(first)}:
         for row, address in enumerate(table.addresses):
             if address and not (len(address) == len(first) and first <= address <= last):
-                problems.error(table.lines[row], *_explain_outside(ip_address(address), block))
+                explained = ("", "") if problems.is_full else _explain_outside(ip_address(address), block)
+                problems.error(table.lines[row], *explained)
                 outside.add(row)
     if any(map(bytes.__eq__, ordered, ordered[1:])):
         _note_twice(table, problems)

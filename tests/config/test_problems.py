@@ -75,3 +75,14 @@ def test_the_name_of_a_file_is_escaped():
 def test_a_quoted_text_is_printable_ascii_on_one_line(text):
     shown = quote(text)
     assert shown.isascii() and shown.isprintable() and len(shown) <= 80
+
+
+def test_a_file_of_errors_needs_no_more_explanations():
+    problems = FileProblems("map.yaml")
+    for line in range(MAX_ERRORS - 1):
+        problems.error(line, "wrong", "mend it")
+    assert not problems.is_full
+    problems.error(0, "wrong", "mend it")
+    assert problems.is_full
+    problems.error(0, "", "")
+    assert "1 more error in this file" in str(problems.all()[-1])
