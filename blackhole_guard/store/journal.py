@@ -16,7 +16,7 @@ from blackhole_guard.store.content import Row, get_serial
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.keys import owner_of, read_value
 from blackhole_guard.store.serial import Serial
-from blackhole_guard.store.snapshot_file import MODE, describe, remove, sync_directory
+from blackhole_guard.store.snapshot_file import MODE, describe, sync_directory
 from blackhole_guard.wire.records import RRset
 
 FORMAT = 1
@@ -159,7 +159,8 @@ def open_journal(path: str) -> Journal:
     """
     try:
         fresh = not os.path.exists(path)
-        env = lmdb.open(path, subdir=False, map_size=_MAP_SIZE, mode=MODE)
+        # Without LMDB's lock file: `update` lets one process in, and a lock file that finds the disk full is a SIGBUS.
+        env = lmdb.open(path, subdir=False, lock=False, map_size=_MAP_SIZE, mode=MODE)
         if fresh:
             os.chmod(path, MODE)
             sync_directory(os.path.dirname(path) or ".")
@@ -189,12 +190,6 @@ def _pad(env: lmdb.Environment, path: str) -> None:
     length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
     if os.path.getsize(path) < length:
         os.truncate(path, length)
-
-
-def remove_journal(path: str) -> None:
-    """Remove a journal that cannot be opened; raises OSError."""
-    remove(path)
-    remove(f"{path}-lock")
 
 
 def bound_versions(entries: Iterable[VersionEntry]) -> tuple[VersionEntry, ...]:

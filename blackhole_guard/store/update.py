@@ -8,7 +8,10 @@ After a crash before 2 nothing has happened. After one between 2 and 3, `recover
 knows serials at least as new as any that was ever served. So no zone's serial runs backwards.
 """
 
+import contextlib
+import fcntl
 import os
+import time
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,7 +27,6 @@ from blackhole_guard.store.journal import (
     VersionChanges,
     newest,
     open_journal,
-    remove_journal,
 )
 from blackhole_guard.store.serial import Serial
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
@@ -39,6 +41,7 @@ from blackhole_guard.store.snapshot_file import (
 SNAPSHOT = "snapshot.mdb"
 JOURNAL = "journal.mdb"
 _NEW = "snapshot.mdb.new"
+_PATIENCE = 5.0  # seconds in which a process that was killed gives its lock back
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Store:
     snapshot: Snapshot | None  # what is served; None: there is nothing that can be trusted
     warnings: list[str] = field(default_factory=list)  # what was not as it should be, one line each
     checksum: int = -1  # of the snapshot
+    lock: int = -1  # descriptor of the directory, which is locked as long as it is open
 
     @property
     def consistent(self) -> bool:
@@ -71,6 +75,7 @@ class Store:
             self.snapshot.close()
             self.snapshot = None
         self.journal.close()
+        os.close(self.lock)
 
 
 def snapshot_path(directory: str) -> str:
@@ -82,20 +87,39 @@ def open_store(directory: str) -> Store:
     """Open a state directory; what is broken in it is put aside, and said in `warnings`.
 
     Raises:
-        StoreError: the journal can neither be opened nor made anew.
+        StoreError: another process has it open, or the journal can neither be opened nor made anew.
     """
     warnings: list[str] = []
-    journal = _open_journal(os.path.join(directory, JOURNAL), warnings)
-    try:
+    with contextlib.ExitStack() as undo:
+        lock = _lock(directory)
+        undo.callback(os.close, lock)
+        journal = _open_journal(os.path.join(directory, JOURNAL), warnings)
+        undo.callback(journal.close)
         checksum = _recover(directory, journal, warnings)
         path = snapshot_path(directory)
         snapshot = None if checksum is None else _open_snapshot(path, warnings)
-        if snapshot is None and journal.state.checksum != -1 and not warnings:
+        if checksum is None and journal.state.checksum != -1 and not warnings:
             warnings.append(f"the snapshot {path} is gone")
-    except BaseException:
-        journal.close()
-        raise
-    return Store(directory, journal, snapshot, warnings, -1 if checksum is None or snapshot is None else checksum)
+        undo.pop_all()
+    return Store(directory, journal, snapshot, warnings, -1 if checksum is None else checksum, lock)
+
+
+def _lock(directory: str) -> int:
+    """Let no other process write; the kernel unlocks when the descriptor is closed, however this process ends."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreError(f"the state directory {directory} cannot be opened: {error.strerror}") from error
+    patience = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as error:
+            if time.monotonic() > patience:
+                os.close(descriptor)
+                raise StoreError(f"another process writes to the state directory {directory}") from error
+        time.sleep(0.05)  # flock(2) has no time-out
 
 
 def _open_journal(path: str, warnings: list[str]) -> Journal:
@@ -104,7 +128,7 @@ def _open_journal(path: str, warnings: list[str]) -> Journal:
     except StoreError as error:
         warnings.append(f"{error}; it is made anew")
     try:
-        remove_journal(path)
+        remove(path)
     except OSError as error:
         raise StoreError(f"the journal {path} cannot be removed: {error.strerror}") from error
     return open_journal(path)
@@ -115,7 +139,11 @@ def _recover(directory: str, journal: Journal, warnings: list[str]) -> int | Non
     path, new = snapshot_path(directory), os.path.join(directory, _NEW)
     checksum = _check(path, warnings)
     if checksum != journal.state.checksum and _check(new, []) == journal.state.checksum != -1:
-        put_in_place(new, path)
+        try:
+            put_in_place(new, path)
+        except StoreError as error:
+            warnings.append(str(error))
+            return checksum
         warnings.clear()
         return journal.state.checksum
     return checksum
