@@ -1,16 +1,19 @@
 """The loader's process: waits for a change if it shall, loads, and reports as JSON.
 
-What reads YAML and builds zones is imported in here, in the child: its memory goes back with it.
+Its code is imported before the fork, though it runs behind it: on disk it may be another version by then, or the user
+whom the server has become may not be able to read it.
 """
 
 import contextlib
+import glob
 import hashlib
 import os
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterator
 from time import sleep, time, time_ns
 
 import msgspec
 
+from blackhole_guard import loading
 from blackhole_guard.config.load import Overrides, read_settings
 from blackhole_guard.config.problems import Problem
 from blackhole_guard.config.settings import Settings
@@ -18,8 +21,10 @@ from blackhole_guard.server.loads import Begun, LoadRequest, Purpose
 from blackhole_guard.server.watch import await_change
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.snapshot import open_snapshot
+from blackhole_guard.store.update import snapshot_path
 
 _CLOCK_STEP = 20_000_000  # ns by which a file's time may lie behind the clock: a tick of the kernel, and some
+_PATIENCE = 5.0  # seconds between loads of broken maps in a directory where others write all the time
 # What is read at the start only (docs/configuration.md).
 _FIXED = ("server.listen", "server.port", "server.workers", "server.user", "server.state_dir", "telemetry", "log")
 
@@ -39,7 +44,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seconds: float = 0.0
     files: tuple[str, ...] = ()  # that were read
     patterns: tuple[str, ...] = ()  # that more files may match
-    fingerprint: str = ""  # of files and patterns as they were read; none: they may have changed meanwhile
+    fingerprint: str = ""  # of files and patterns as they were read; empty: they may have changed meanwhile
 
 
 class Loader:
@@ -72,8 +77,6 @@ class Loader:
         return msgspec.json.encode(report)
 
     def _load(self, force: bool, known: Report | None) -> Report:
-        from blackhole_guard import loading
-
         start = time_ns()
         loaded = loading.load(self._config, self._overrides, self._state_dir, force=force, now=time)
         settings, problems = read_settings(self._config, self._overrides)
@@ -96,14 +99,14 @@ class Loader:
             seconds=loaded.seconds,
             files=loaded.files,
             patterns=loaded.patterns,
-            fingerprint="" if _moved_since(loaded.files, start) else _digest(_look_at(loaded.files, loaded.patterns)),
+            fingerprint=_fingerprint(loaded.files, loaded.patterns, start),
         )
 
     def _look(self) -> Report:
         """Say what the store holds, after loads that died."""
         text = "the loader dies; see the log, and the memory that it may use"
         try:
-            snapshot = open_snapshot(os.path.join(self._state_dir, "snapshot.mdb"))
+            snapshot = open_snapshot(snapshot_path(self._state_dir))
         except StoreError:
             return Report("failed", text, 0, False, self._started.server.watch)
         try:
@@ -114,35 +117,57 @@ class Loader:
     def _await_change(self, known: Report | None) -> None:
         files = known.files if known else (() if self._config is None else (self._config,))
         patterns = known.patterns if known else ()
-        await_change(lambda: _digest(_look_at(files, patterns)), known.fingerprint if known else "", sleep)
+        seen = known.fingerprint if known else ""
+        if not seen:
+            now = look_at(files, patterns)
+            if self._is_loaded(files, patterns):
+                seen = now
+            elif known and known.result not in ("loaded", "unchanged"):
+                sleep(_PATIENCE)
+        await_change(lambda: look_at(files, patterns), seen, sleep)
+
+    def _is_loaded(self, files: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+        """Whether what stands in the files is what the store was made of."""
+        settings, _ = read_settings(self._config, self._overrides)
+        try:
+            snapshot = open_snapshot(snapshot_path(self._state_dir))
+        except StoreError:
+            return False
+        try:
+            return snapshot.digest == loading.digest_sources(files, patterns, settings)
+        finally:
+            snapshot.close()
 
 
-def _look_at(files: tuple[str, ...], patterns: tuple[str, ...]) -> Hashable:
-    from blackhole_guard import loading
-
-    return loading.fingerprint(files, patterns)
-
-
-def _digest(fingerprint: Hashable) -> str:
-    return hashlib.sha256(repr(fingerprint).encode()).hexdigest()
+def look_at(files: tuple[str, ...], patterns: tuple[str, ...]) -> str:
+    """Say what files and patterns look like from outside, in a form that goes into a report."""
+    return hashlib.sha256(repr(loading.fingerprint(files, patterns)).encode()).hexdigest()
 
 
-def _moved_since(files: Iterable[str], start: int) -> bool:
-    """Whether a file, a directory that it is in, or a link to it may have changed since a load began.
+def _fingerprint(files: tuple[str, ...], patterns: tuple[str, ...], start: int) -> str:
+    """Say what files and patterns looked like when they were read; empty: they may have changed since.
 
     Which files there are, is known after they are read, so there is no look from before to compare with. The kernel
-    sets these times, so whatever was put in a file's place meanwhile shows.
+    sets the time of a change, so whatever was put in a file's place after `start`, or into its directory, shows.
     """
+    look = look_at(files, patterns)
     end = time_ns() + _CLOCK_STEP  # what is from the future was written before the clock was set back
-    return any(start - _CLOCK_STEP <= when <= end for path in files for when in _change_times(path))
+    places = {place for path in files for place in _places(path)}
+    places.update(folder for pattern in patterns for folder in glob.glob(os.path.dirname(pattern)))
+    times = (when for place in places for when in _change_times(place))
+    return "" if any(start - _CLOCK_STEP <= when <= end for when in times) else look
 
 
-def _change_times(path: str) -> Iterator[int]:
+def _places(path: str) -> tuple[str, ...]:
+    """Where a change of a file's content may be seen: in itself, in a link on the way, in a directory that has one."""
     real = os.path.realpath(path)
-    for place in (path, os.path.dirname(path) or ".", real, os.path.dirname(real)):
-        with contextlib.suppress(OSError):  # gone, or never there: the fingerprint says so, too
-            yield os.stat(place).st_ctime_ns
-            yield os.lstat(place).st_ctime_ns
+    return path, os.path.dirname(path) or ".", real, os.path.dirname(real)
+
+
+def _change_times(place: str) -> Iterator[int]:
+    with contextlib.suppress(OSError):  # gone, or never there: that shows in the look
+        yield os.stat(place).st_ctime_ns
+        yield os.lstat(place).st_ctime_ns
 
 
 def _describe_fixed(started: Settings, now: Settings) -> str:

@@ -1,4 +1,8 @@
-"""The observer's process: what it is handed to show. aiohttp and prometheus_client are imported here, in the child."""
+"""The observer's process: what it is handed to show.
+
+aiohttp and prometheus_client are imported in the child, so that workers do not carry them; but before a change of user,
+who may not be able to read them.
+"""
 
 import platform
 import signal
@@ -33,6 +37,11 @@ def observe(board: Board, sockets: tuple[socket.socket, ...], open_newest: Calla
     facts = Facts(board.pages, board.control, build, _ServedFacts(board, open_newest).read)
     # The supervisor has tied this process to its own life already.
     return run_observer(ObserverContext(sockets, facts, log, prepare=lambda: True))
+
+
+def preload() -> None:
+    """Import what the observer needs."""
+    import blackhole_guard.telemetry.observer  # noqa: F401
 
 
 class _ServedFacts:

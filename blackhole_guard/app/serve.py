@@ -15,7 +15,7 @@ from functools import partial
 from blackhole_guard import __version__
 from blackhole_guard.app.board import Board
 from blackhole_guard.app.loader import Loader
-from blackhole_guard.app.observer import observe
+from blackhole_guard.app.observer import observe, preload
 from blackhole_guard.app.responder import SnapshotResponder
 from blackhole_guard.config.load import Overrides, load_settings
 from blackhole_guard.config.problems import Problem, SettingsError
@@ -29,10 +29,11 @@ from blackhole_guard.server.loads import LoadResult
 from blackhole_guard.server.notify import Notifier
 from blackhole_guard.server.privileges import PrivilegeError, drop_privileges, find_user
 from blackhole_guard.server.sockets import HeldSockets, local_endpoint, open_http_sockets, open_sockets
-from blackhole_guard.server.statedir import StateDir, StateDirError, open_state_dir
+from blackhole_guard.server.statedir import StateDir, StateDirError, find_systemd_dir, open_state_dir
 from blackhole_guard.server.supervisor import EXIT_NOTHING_TO_SERVE, Crew, Supervisor
 from blackhole_guard.server.worker import WorkerContext, run_worker
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
+from blackhole_guard.store.update import snapshot_path
 from blackhole_guard.telemetry.logs import Log, open_log
 
 METRICS_PORT = 9353
@@ -112,7 +113,7 @@ class _Server:
         server, telemetry = self._settings.server, self._settings.telemetry
         self._log = open_log(self._settings.log.format, self._settings.log.level, sys.stderr)
         user = find_user(server.user) if server.user is not None else None
-        self._state = open_state_dir(server.state_dir or _systemd_state_dir(), user)
+        self._state = open_state_dir(server.state_dir or find_systemd_dir(os.environ), user)
         stack.callback(self._state.close)
         activated = take_activated(os.environ, self._workers)
         self._held = activated or open_sockets(server.listen, server.port, self._workers)
@@ -121,12 +122,16 @@ class _Server:
         for sock in self._http:
             stack.callback(sock.close)
         self._metrics = tuple(local_endpoint(sock) for sock in self._http)
+        self._say_how_it_is(activated is not None)
+        if user is not None and self._http:
+            preload()
         drop_privileges(user)
+        if os.geteuid() == 0:
+            self._log.warning("runs as root; set server.user to drop the privileges that serving does not need")
         try:
             self._control = ControlServer(self._state.control)
         except OSError as error:
             raise StateDirError(f"the control socket cannot be made in {self._state.path}: {error.strerror}") from error
-        self._say_how_it_is(activated is not None)
 
     def run(self) -> int:
         """Serve until told to stop."""
@@ -160,8 +165,6 @@ class _Server:
             self._log.warning("sockets", warning=warning)
         if activated and self._settings.server.listen is not None:
             self._log.warning("systemd opened the sockets, so server.listen does not count")
-        if os.geteuid() == 0:
-            self._log.warning("runs as root; set server.user to drop the privileges that serving does not need")
         self._log.info(
             "starting",
             version=__version__,
@@ -176,7 +179,7 @@ class _Server:
         return PageMeter(self._board.pages.page(page), self._board.pages.layout)
 
     def _open_newest(self) -> Snapshot:
-        return open_snapshot(os.path.join(self._state.path, "snapshot.mdb"))
+        return open_snapshot(snapshot_path(self._state.path))
 
     def _work(self, slot: int, end: socket.socket) -> int:
         """Be a worker, in its process."""
@@ -212,8 +215,3 @@ class _Server:
 
 def _texts(problems: tuple[Problem, ...]) -> tuple[str, ...]:
     return tuple(str(problem) for problem in problems if problem.severity == "error")
-
-
-def _systemd_state_dir() -> str | None:
-    """The first directory of `StateDirectory=` in the unit (systemd.exec(5)); None: there is none."""
-    return os.environ.get("STATE_DIRECTORY", "").split(":")[0] or None

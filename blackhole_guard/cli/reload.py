@@ -10,7 +10,7 @@ from blackhole_guard.cli.settings_options import DEFAULT_CONFIG, find_config
 from blackhole_guard.config.load import read_settings
 from blackhole_guard.config.problems import Problem
 from blackhole_guard.server.control import ControlError, ReloadRequest, ask_reload
-from blackhole_guard.server.statedir import CONTROL, find_running
+from blackhole_guard.server.statedir import CONTROL, UNIT_STATE_DIR, find_running, find_systemd_dir, is_held
 from blackhole_guard.wire.names import escape_text
 
 _GOOD = ("loaded", "unchanged")
@@ -56,6 +56,9 @@ def _find_state_dir(config: str | None) -> str:
     settings, problems = read_settings(find_config(config))
     if settings.server.state_dir is not None:
         return settings.server.state_dir
+    for path in (find_systemd_dir(os.environ), UNIT_STATE_DIR):
+        if path is not None and is_held(path):
+            return path
     for problem in problems:  # they may be why there is none, and the server says them again
         if problem.severity == "error":
             click.echo(str(problem), err=True)

@@ -13,13 +13,14 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from blackhole_guard.server.privileges import User, acting_as
 
 LOCK = "lock"
 CONTROL = "control.sock"
+UNIT_STATE_DIR = "/var/lib/blackhole-guard"  # what the unit in systemd/ has
 _PREFIX = "blackhole-guard-"  # of private temporary directories
 _NEWBORN = 60.0  # seconds in which a directory without a lock is one that is just being made
 _TRIES = 8
@@ -78,6 +79,11 @@ def open_state_dir(path: str | None, user: User | None) -> StateDir:
             "stop it, or give this one a `server.state_dir` of its own"
         )
     return StateDir(os.path.abspath(path), lock, private=False)
+
+
+def find_systemd_dir(environ: Mapping[str, str]) -> str | None:
+    """Name the first directory of `StateDirectory=` in our unit (systemd.exec(5)); None: there is none."""
+    return environ.get("STATE_DIRECTORY", "").split(":")[0] or None
 
 
 def find_running() -> list[str]:
