@@ -101,7 +101,11 @@ def make_zones(seed: int) -> list[Zone]:
     """The maps that all comparisons use; the same for the same seed."""
     chance = random.Random(seed)
     names = _host_names(chance)
-    soa = [Soa("ns1.example.com.", "admin.example.com.", 2009012501 + number) for number in range(12)]
+    soa = [
+        # MINIMUM above and below the zone's TTL: the smaller one counts in negative answers (RFC 2308 section 3).
+        Soa("ns1.example.com.", "admin.example.com.", 2009012501 + number, minimum=minimum)
+        for number, minimum in enumerate((86400, 300, 60, 0, 3600, 86400, 60, 3600, 120, 10800))
+    ]
     two = ("ns1.example.com.", "ns2.example.com.")
     zones = [
         Zone(ip_network("10.0.0.0/8"), "10.0.0.0/8", soa[0], two, 14400),

@@ -13,6 +13,8 @@ from chaos_maps import BASE_SERIAL, GenerationCheck, make_questions, render_gene
 from installations import Installation, installed, is_running, kill, wait_for
 from steady_client import RATE, Account, asking
 
+pytestmark = pytest.mark.xdist_group("kills")
+
 KILLS = 5
 PAUSE = 1.2  # seconds between two kills: the successor serves by then
 
@@ -92,7 +94,8 @@ def test_a_worker_that_hangs_is_replaced(pair):
         assert time.monotonic() - begun < 6
         time.sleep(0.5)
     nothing_wrong(account)
-    assert len(account.lost) <= RATE / 2, account
+    # Were its sockets read by nobody until it is replaced, what waited for two seconds would be lost.
+    assert account.share_lost <= 0.05, account
 
 
 def test_the_observer_is_killed(pair):
