@@ -101,6 +101,8 @@ PTR = "1.0.0.10.in-addr.arpa."
             "[7, 8]",
         ),
     ],
+    # The order of the records in the octets is chance, so the octets are no names.
+    ids=["one", "a name", "the TTL", "too few names", "none", "the serial", "the minimum"],
 )
 def test_an_answer_of_two_generations_is_found(octets, fault):
     found = GenerationCheck()(0, octets, 0.0, 0.0)
