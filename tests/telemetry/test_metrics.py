@@ -201,7 +201,7 @@ def test_a_rendering_of_everything_takes_a_moment(rig):
         begin = time.perf_counter()
         exposition.render(TEXT, True, float(number))
         times.append(time.perf_counter() - begin)
-    assert min(times) < 0.2  # 0.02 on a quiet machine
+    assert min(times) < 0.5  # 0.01 on a quiet machine
 
 
 PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"

@@ -105,7 +105,7 @@ def test_what_a_worker_counts_is_seen_within_a_moment(rig, observer):
     os.waitpid(child, 0)
     begin = time.monotonic()
     while f"{LEAK_SHOWN} 5.0\n" not in get(observer.address).text:
-        assert time.monotonic() - begin < 0.5
+        assert time.monotonic() - begin < 1
         time.sleep(0.02)
 
 
@@ -124,11 +124,12 @@ def test_workers_that_hang_do_not_hold_a_scrape_up(rig, observer):
         PageMeter(rig.pages.page(0), rig.layout).set("tcp_connections", 9)
         signal.pause()
     try:
-        time.sleep(0.1)
+        while rig.pages.sum(rig.layout.cell("tcp_connections")) != 9:
+            time.sleep(0.01)
         os.kill(child, signal.SIGSTOP)
         begin = time.monotonic()
         assert "blackhole_guard_tcp_connections 9.0\n" in get(observer.address).text
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 3
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -146,7 +147,7 @@ def test_a_scrape_is_quick_when_everything_has_been_counted(rig):
             body = get(observer.address).body
             times.append(time.monotonic() - begin)
         assert len(body) > 100_000
-        assert min(times) < 0.25  # 0.03 on a quiet machine
+        assert min(times) < 0.5  # 0.012 on a quiet machine
 
 
 @pytest.mark.parametrize(
