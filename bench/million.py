@@ -80,8 +80,8 @@ def share_of(pid: int) -> int:
     return 0
 
 
-def write_maps(directory: Path, entries: int, *, changed: int = 0) -> None:
-    """Write the maps; `changed` of the entries have another name than at first."""
+def write_maps(directory: Path, entries: int, *, changed: int = 0) -> set[int]:
+    """Write the maps; `changed` of the entries, which are returned, have another name than at first."""
     directory.mkdir(exist_ok=True)
     chance = random.Random(1918)
     other = set(chance.sample(range(entries), changed))
@@ -92,6 +92,7 @@ def write_maps(directory: Path, entries: int, *, changed: int = 0) -> None:
             for entry in range(first, after):
                 suffix = "-new" if entry in other else ""
                 file.write(f"  {IPv4Address(_FIRST + entry)}: host{entry}{suffix}.rack{entry % 997}.example.com\n")
+    return other
 
 
 def free_port() -> int:
@@ -187,11 +188,13 @@ class Run:
             ("reload, nothing has changed", 0),
             ("reload, 1 in 1000 has changed", self._entries // 1000),
         ):
-            write_maps(self._directory / "maps", self._entries, changed=changed)
+            others = write_maps(self._directory / "maps", self._entries, changed=changed)
             peaks = Peaks()
             with peaks.watching(process.pid):
                 begun = time.monotonic()
                 self._reload()
+                for entry in sorted(others)[:1]:
+                    await_answer(process, self._port, entry, b"-new", 10)
                 seconds = time.monotonic() - begun
             self._print(label, seconds, peaks)
 
