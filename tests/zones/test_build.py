@@ -141,7 +141,7 @@ def sources(draw):
             if each.prefixlen > block.prefixlen and each.network_address in block
         )
         maps.append(ZoneMap(block, str(block), place, 60, (), Soa(), True, False, table, delegations))
-    return Sources(tuple(draw(st.permutations(maps))), {}, (), b"")
+    return Sources(tuple(draw(st.permutations(maps))), {}, ())
 
 
 @settings(deadline=None)
