@@ -140,7 +140,7 @@ class Snapshot:
         while True:
             stop = stops.get(name[position:])
             if stop is not None:
-                cut = stop[0] or cut
+                cut = stop[0] or cut  # the last one met is the first on the way down from the apex
                 if stop[1] is not None:
                     return stop[1], cut
             length = name[position]

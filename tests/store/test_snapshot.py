@@ -44,6 +44,7 @@ CONTENT = make_content(
         "64/26.3.1.10.in-addr.arpa": "10.in-addr.arpa",
         "20.172.in-addr.arpa": "20.172.in-addr.arpa",
         "9.0.0.10.in-addr.arpa": "10.in-addr.arpa",
+        "7.20.10.in-addr.arpa": "10.in-addr.arpa",
     },
     aliases={"10.1.3.65": "65.64/26.3.1.10.in-addr.arpa"},
     hosts=("ns.sub.10.in-addr.arpa",),
@@ -76,6 +77,7 @@ def test_a_snapshot_says_what_was_put_in(zones):
         ("1.2.1.10.in-addr.arpa", "2.1.10.in-addr.arpa", None),
         ("20.10.in-addr.arpa", "10.in-addr.arpa", "20.10.in-addr.arpa"),
         ("1.1.20.10.in-addr.arpa", "10.in-addr.arpa", "20.10.in-addr.arpa"),
+        ("1.7.20.10.in-addr.arpa", "10.in-addr.arpa", "20.10.in-addr.arpa"),  # the first cut on the way down decides
         ("1.5.20.10.in-addr.arpa", "5.20.10.in-addr.arpa", None),  # ours below a delegation
         ("65.64/26.3.1.10.in-addr.arpa", "10.in-addr.arpa", "64/26.3.1.10.in-addr.arpa"),
         ("9.0.0.10.in-addr.arpa", "10.in-addr.arpa", "9.0.0.10.in-addr.arpa"),

@@ -209,6 +209,9 @@ def test_a_lost_journal_goes_on_from_the_snapshot(tmp_path):
     (tmp_path / "journal.mdb").unlink()
     publish(tmp_path, make_content(ptrs=A), NOW - 1000)
     assert serials(tmp_path) == {"10.0.0.0/8": int(NOW)}
+    snapshot = open_snapshot(snapshot_path(str(tmp_path)))
+    assert snapshot.generation == int(NOW) + 1
+    snapshot.close()
     publish(tmp_path, make_content(ptrs=B), NOW - 1000)
     assert serials(tmp_path) == {"10.0.0.0/8": int(NOW) + 1}
 
@@ -246,6 +249,32 @@ def test_a_snapshot_that_the_journal_does_not_know_breaks_the_chain(tmp_path):
     publish(tmp_path, make_content(ptrs=A))
     assert serials(tmp_path) == {"10.0.0.0/8": int(NOW) + 3}
     assert [get_serial(step.old_soa) for step in versions(tmp_path)] == [int(NOW) + 1]
+
+
+def test_an_old_snapshot_with_its_old_content_gets_a_serial_of_its_own(tmp_path):
+    publish(tmp_path, make_content(ptrs=A))
+    path = Path(snapshot_path(str(tmp_path)))
+    older = path.read_bytes()
+    publish(tmp_path, make_content(ptrs=B))
+    path.write_bytes(older)
+    publish(tmp_path, make_content(ptrs=A))
+    assert serials(tmp_path) == {"10.0.0.0/8": int(NOW) + 2}  # + 1 was served with other content
+
+
+def test_what_is_committed_is_on_the_disk_before_the_next_step(tmp_path, monkeypatch):
+    done = []
+    commit, rename, fsync = Journal.commit, os.rename, os.fsync
+    monkeypatch.setattr(Journal, "commit", lambda *args: (done.append("commit"), commit(*args)))
+    monkeypatch.setattr(os, "rename", lambda *args: (done.append("rename"), rename(*args)))
+
+    def watched_fsync(descriptor):
+        done.append(f"sync {os.path.basename(os.readlink(f'/proc/self/fd/{descriptor}'))}")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    publish(tmp_path, make_content(ptrs=A))
+    here = f"sync {tmp_path.name}"
+    assert done == [here, "sync snapshot.mdb.new", "commit", "rename", here]  # the first: the journal is a new file
 
 
 # --- a stop between any two steps
