@@ -168,7 +168,7 @@ class Service:
 class Storm:
     """Asks over UDP all the time, in a process of its own, and counts what is lost."""
 
-    def __init__(self, address, per_second=2000, ports=32):
+    def __init__(self, address, per_second=400, ports=32):
         self.address, self.per_second, self.ports = address, per_second, ports
 
     def __enter__(self):

@@ -151,7 +151,7 @@ class TestReloads:
                 assert service.reload()[0] == (0 if good else 1)
                 assert service.names("10.0.0.3") == [f"n{number // 2 * 2}.example.com."]
             sent, lost = storm.finish()
-            assert sent > 1000
+            assert sent > 400
             assert lost == 0
 
 
@@ -307,8 +307,8 @@ class TestDeaths:
                 os.kill(service.children()["guard-worker-1"], signal.SIGKILL)
             time.sleep(0.7)
             sent, lost = storm.finish()
-            assert sent > 3000
-            assert lost <= 30  # what was in the hands of the dead
+            assert sent > 800
+            assert lost < sent / 20  # what was in the hands of the dead
             wait_until(lambda: service.metric("blackhole_guard_worker_restarts_total") == 3)
             wait_until(lambda: service.metric("blackhole_guard_workers") == 2)
 
