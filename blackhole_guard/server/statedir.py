@@ -21,7 +21,7 @@ from blackhole_guard.server.privileges import User, acting_as
 LOCK = "lock"
 CONTROL = "control.sock"
 UNIT_STATE_DIR = "/var/lib/blackhole-guard"  # what the unit in systemd/ has
-_PREFIX = "blackhole-guard-"  # of private temporary directories
+_PREFIX = "blackhole-guard-private-"  # of temporary directories; nobody else's begin with this
 _NEWBORN = 60.0  # seconds in which a directory without a lock is one that is just being made
 _TRIES = 8
 
@@ -170,7 +170,7 @@ def _sweep() -> None:
             young = time.time() - path.stat().st_mtime < _NEWBORN
             if not (path / LOCK).exists():
                 if not young:
-                    shutil.rmtree(path, ignore_errors=True)
+                    path.rmdir()  # what is in it without a lock, we have not put there
             elif (lock := _lock(str(path))) is not None:
                 shutil.rmtree(path, ignore_errors=True)
                 os.close(lock)

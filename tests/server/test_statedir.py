@@ -110,14 +110,14 @@ def test_private_directories_of_dead_servers_are_swept_those_of_living_ones_stay
     living, stays = holding(None)
     dead, goes = holding(None)
     end(dead)
-    young = tmp / "blackhole-guard-young"  # is just being made
+    young = tmp / "blackhole-guard-private-young"  # is just being made
     young.mkdir()
-    old = tmp / "blackhole-guard-old"
+    old = tmp / "blackhole-guard-private-old"
     old.mkdir()
     os.utime(old, (0, 0))
     other = tmp / "something-else"
     other.mkdir()
-    (tmp / "blackhole-guard-link").symlink_to(other)
+    (tmp / "blackhole-guard-private-link").symlink_to(other)
     assert os.path.exists(goes)
     open_state_dir(None, None).close()
     assert not os.path.exists(goes)
@@ -127,6 +127,18 @@ def test_private_directories_of_dead_servers_are_swept_those_of_living_ones_stay
     assert find_running() == [stays]
     end(living)
     assert find_running() == []
+
+
+def test_what_others_keep_under_a_like_name_stays(tmp):
+    state = open_state_dir(str(tmp / "blackhole-guard-office"), None)  # an operator's, whose server is stopped
+    Path(state.path, "journal.mdb").write_text("serials")
+    state.close()
+    full = tmp / "blackhole-guard-private-notes"
+    full.mkdir()
+    (full / "notes").write_text("x")
+    os.utime(full, (0, 0))
+    open_state_dir(None, None).close()
+    assert Path(state.path, "journal.mdb").exists() and (full / "notes").exists()
 
 
 def test_a_directory_that_is_swept_before_it_is_locked_is_made_anew(tmp, monkeypatch):
