@@ -26,7 +26,7 @@ SEED = int(os.environ.get("CONFORMANCE_SEED", "20090125"))
 QUERIES = int(os.environ.get("CONFORMANCE_QUERIES", "20000"))
 LEAST = QUERIES // 40  # of each kind: 500 of 20,000
 
-pytestmark = [pytest.mark.peers("knotd", "nsd"), pytest.mark.xdist_group("conformance")]
+pytestmark = pytest.mark.peers("knotd", "nsd")
 
 
 @dataclass

@@ -10,8 +10,6 @@ from installations import Installation, installed, wait_for
 
 from blackhole_guard.server.control import ReloadRequest, ask_reload
 
-pytestmark = pytest.mark.xdist_group("broken sources")
-
 KEPT = {"state", "log"}
 RESULTS: Counter[str] = Counter()  # of the loads of `server`, that of its start included
 NAMES = iter(f"web{number}.example.com." for number in range(10_000))

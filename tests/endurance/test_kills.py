@@ -13,8 +13,6 @@ from chaos_maps import BASE_SERIAL, GenerationCheck, make_questions, render_gene
 from installations import Installation, installed, is_running, kill, wait_for
 from steady_client import RATE, Account, asking
 
-pytestmark = pytest.mark.xdist_group("kills")
-
 KILLS = 5
 PAUSE = 1.2  # seconds between two kills: the successor serves by then
 
