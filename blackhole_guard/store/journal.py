@@ -23,7 +23,7 @@ FORMAT = 1
 MOST_VERSIONS = 100  # of one zone
 MOST_OCTETS = 1 << 24  # of all versions of all zones
 MOST_FORGOTTEN = 10_000  # zones that are no longer served whose serials are kept, so that they never run backwards
-_MAP_SIZE = 1 << 28  # octets of address space; the file is as long as what is in it, and what a commit needs besides
+_MAP_SIZE = 1 << 27  # octets of address space; the file is as long as what is in it, and what a commit needs besides
 
 _STATE = b"state"
 _VERSION = b"version"  # and the version's number in eight octets
