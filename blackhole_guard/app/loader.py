@@ -110,7 +110,9 @@ class Loader:
         except StoreError:
             return Report("failed", text, 0, False, self._started.server.watch)
         try:
-            return Report("failed", text, snapshot.generation, True, self._started.server.watch)
+            records = sum(zone.records for zone in snapshot.facts)
+            watch = self._started.server.watch
+            return Report("failed", text, snapshot.generation, True, watch, zones=len(snapshot.facts), records=records)
         finally:
             snapshot.close()
 

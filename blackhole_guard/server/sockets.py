@@ -7,8 +7,8 @@ user cannot join the group, so new endpoints need a restart.
 
 import errno
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from blackhole_guard.server import system
@@ -179,30 +179,35 @@ def _open_first(endpoint: Endpoint, stack: ExitStack, warnings: dict[str, None])
 
 
 def _open_udp(endpoint: Endpoint, stack: ExitStack, warnings: dict[str, None], *, join: bool) -> socket.socket:
-    try:
-        sock = stack.enter_context(socket.socket(endpoint.family, socket.SOCK_DGRAM))
-        if endpoint.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    with _opening(endpoint, socket.SOCK_DGRAM, stack) as sock:
         warnings.update(dict.fromkeys(set_udp_options(sock, endpoint.address.is_unspecified)))
         _bind(sock, endpoint, join=join)
-    except OSError as error:
-        raise _Unopened(error, "udp") from error
     return sock
 
 
 def _open_tcp(endpoint: Endpoint, stack: ExitStack, *, join: bool) -> socket.socket:
-    try:
-        sock = stack.enter_context(socket.socket(endpoint.family, socket.SOCK_STREAM))
-        if endpoint.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    with _opening(endpoint, socket.SOCK_STREAM, stack) as sock:
         # Connections of a predecessor that are in TIME_WAIT would hold the port for a minute.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         set_tcp_options(sock)
         _bind(sock, endpoint, join=join)
         sock.listen(BACKLOG)
-    except OSError as error:
-        raise _Unopened(error, "tcp") from error
     return sock
+
+
+@contextmanager
+def _opening(endpoint: Endpoint, kind: socket.SocketKind, stack: ExitStack) -> Iterator[socket.socket]:
+    """Make a socket that the stack closes, and at once if the body fails. Raises _Unopened."""
+    sock: socket.socket | None = None
+    try:
+        sock = stack.enter_context(socket.socket(endpoint.family, kind))
+        if endpoint.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        yield sock
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        raise _Unopened(error, "udp" if kind == socket.SOCK_DGRAM else "tcp") from error
 
 
 def _bind(sock: socket.socket, endpoint: Endpoint, *, join: bool) -> None:

@@ -1,10 +1,12 @@
 """The sockets of all slots: groups of SO_REUSEPORT, options, what is said when one cannot be had."""
 
 import errno
+import gc
 import os
 import select
 import socket
 import subprocess
+import warnings
 from pathlib import Path
 
 import pytest
@@ -277,3 +279,38 @@ class TestNamespaces:
                 open_sockets(["127.0.0.1"], 53, 1)
 
         in_namespace(check)
+
+
+@pytest.mark.root
+def test_a_free_port_is_one_that_is_free_for_udp_and_for_tcp():
+    def check():
+        # The kernel's choice ends at the first TCP port that somebody has; ours goes on.
+        Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 40003")
+        taken = [socket.create_server(("127.0.0.1", port)) for port in (40000, 40001, 40002)]
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            for _ in range(10):
+                held = open_sockets(["127.0.0.1:0"], 53, 2)
+                assert held.addresses == ("127.0.0.1:40003",)
+                held.close()
+            gc.collect()
+        assert [str(warning.message) for warning in said] == []  # no socket of a try that failed stays open
+        for sock in taken:
+            sock.close()
+
+    in_namespace(check)
+
+
+class TestHttp:
+    def test_each_entry_gets_a_listening_socket(self):
+        one, two = sockets.open_http_sockets(["127.0.0.1:0", "[::1]:0"], 9353)
+        assert one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        assert two.family == socket.AF_INET6
+        one.close()
+        two.close()
+
+    def test_what_is_taken_is_named_and_nothing_stays_open(self):
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            port = holder.getsockname()[1]
+            with pytest.raises(ListenError, match=rf"^metrics: cannot listen on 127.0.0.1:{port}/tcp: it is taken by "):
+                sockets.open_http_sockets(["[::1]:0", "127.0.0.1"], port)

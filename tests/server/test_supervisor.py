@@ -13,6 +13,7 @@ from doubles import QUERY
 from supervised import Supervised, children_of
 from supervisors import wait_until
 
+from blackhole_guard.server import system
 from blackhole_guard.server.control import ControlError, ReloadRequest, ask_reload
 
 
@@ -210,6 +211,31 @@ class TestWorkers:
                     time.sleep(0.01)
             assert 4 <= server.board.deaths(0) <= 8  # 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2
             wait_until(lambda: server.ask(seconds=0.2) == [1], 10)
+
+    def test_what_waits_for_a_silent_or_dead_workers_successor_is_stamped(self, folder):
+        class Late(Supervised):
+            def _work(self, slot, end, log):
+                time.sleep(2 if (self.folder / "late").exists() else 0)
+                return super()._work(slot, end, log)
+
+        with Late(folder) as server:
+            server.await_serving()
+            (sock,) = server.held.slots[0].udp
+
+            def is_stamped():
+                return sock.getsockopt(socket.SOL_SOCKET, system.SO_TIMESTAMPNS)
+
+            server.ask()
+            wait_until(lambda: not is_stamped())
+            pid = server.children()["guard-worker-0"]
+            os.kill(pid, signal.SIGSTOP)
+            wait_until(is_stamped, 3)
+            os.kill(pid, signal.SIGCONT)
+            server.ask()
+            wait_until(lambda: not is_stamped())
+            (folder / "late").touch()
+            os.kill(pid, signal.SIGKILL)
+            wait_until(is_stamped, 1.5)
 
     def test_one_that_never_begins_is_killed(self, folder, monkeypatch):
         monkeypatch.setattr("blackhole_guard.server.slots._HANGS_STARTING", 3)

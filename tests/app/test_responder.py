@@ -1,0 +1,119 @@
+"""What answers in a worker, on real snapshots."""
+
+import time
+
+import pytest
+from answers import Cells
+
+from blackhole_guard import loading
+from blackhole_guard.app import responder
+from blackhole_guard.app.board import Board
+from blackhole_guard.server.roles import Transport
+from blackhole_guard.store.errors import StoreError
+
+
+@pytest.fixture
+def cells(tmp_path):
+    return Cells(tmp_path)
+
+
+class TestFollowing:
+    def test_it_answers_out_of_the_generation_in_force(self, cells):
+        cells.load("one.example.com")
+        answering = cells.responder()
+        answering.refresh()
+        assert b"\x03one" in cells.answer(answering)
+        generation = cells.board.control.generation
+        cells.load("two.example.com")
+        assert b"\x03two" in cells.answer(answering)
+        assert cells.board.control.generation > generation
+
+    def test_without_a_new_generation_nothing_is_opened(self, cells):
+        cells.load("one.example.com")
+        answering = cells.responder()
+        answering.refresh()
+        for _ in range(100):
+            answering.refresh()
+        assert cells.opened == 1
+
+    def test_limits_and_policy_come_with_it(self, cells):
+        cells.load("one.example.com", "server: {tcp: {idle: 7s}}")
+        answering = cells.responder()
+        answering.refresh()
+        assert answering.tcp_limits.idle == 7
+        cells.load("one.example.com", "server: {tcp: {idle: 8s}, allow_query: [192.0.2.1]}")
+        assert cells.answer(answering)[3] & 15 == 5
+        assert answering.tcp_limits.idle == 8
+
+    def test_a_snapshot_that_cannot_be_read_leaves_the_old_one_and_is_not_tried_all_the_time(self, cells, monkeypatch):
+        monkeypatch.setattr(responder, "_AGAIN", 0.2)
+        cells.load("one.example.com")
+        answering = cells.responder()
+        answering.refresh()
+        good = cells.snapshot.read_bytes()
+        cells.snapshot.rename(cells.snapshot.with_suffix(".old"))
+        cells.snapshot.write_bytes(b"x" * 20_000)
+        cells.board.control.generation += 1
+        with pytest.raises(StoreError):
+            answering.refresh()
+        for _ in range(100):
+            answering.refresh()
+        assert cells.opened == 2
+        assert b"\x03one" in cells.respond(answering)
+        new = cells.snapshot.with_suffix(".new")
+        new.write_bytes(good)
+        new.rename(cells.snapshot)
+        time.sleep(0.25)
+        answering.refresh()
+        assert b"\x03one" in cells.respond(answering)
+
+    def test_settings_that_this_program_does_not_know_leave_the_old_ones(self, cells, monkeypatch):
+        cells.load("one.example.com")
+        answering = cells.responder()
+        answering.refresh()
+        with monkeypatch.context() as other_version:
+            other_version.setattr(loading.msgspec.json, "encode", lambda value: b'{"nobody": "knows"}')
+            cells.load("two.example.com")
+        with pytest.raises(ValueError, match="nobody"):
+            answering.refresh()
+        assert b"\x03one" in cells.respond(answering)
+
+    def test_a_worker_that_started_between_a_load_and_its_announcement(self, cells):
+        cells.load("one.example.com", announce=False)
+        cells.board.control.generation = 1  # the one before
+        answering = cells.responder()
+        answering.refresh()
+        cells.announce()
+        assert b"\x03one" in cells.answer(answering)
+        assert cells.opened == 1  # LMDB does not bear a file twice in one process
+
+
+def test_what_is_counted_comes_out_by_folding(tmp_path):
+    cells = Cells(tmp_path)
+    cells.load("one.example.com")
+    answering = cells.responder()
+    answering.refresh()
+    cells.respond(answering)
+    cells.respond(answering, transport=Transport.TCP)
+    cell = cells.board.pages.layout.cell("leaks_averted", "10.0.0.0/8", "as112", "host", "answered")
+    assert cells.board.pages.sum(cell) == 0
+    answering.fold(time.monotonic())
+    answering.fold(time.monotonic())
+    assert cells.board.pages.sum(cell) == 2
+
+
+def test_the_board_is_what_the_supervisor_asks_for():
+    board = Board(2)
+    board.control.beat(1, 5.0)
+    assert board.last_beat(1) == 5.0
+    board.set_serving(1, True)
+    assert board.control.workers_alive == 1
+    board.pages.page(1)[board.pages.layout.cell("tcp_connections")] = 3
+    board.note_death(1)
+    assert board.control.restarts(1) == 1
+    assert board.pages.sum(board.pages.layout.cell("tcp_connections")) == 0
+    board.note_load("loaded", 7)
+    board.note_load("failed", 0)
+    assert board.control.generation == 7
+    assert board.control.sources_broken
+    assert board.pages.count == 4
