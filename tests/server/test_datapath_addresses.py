@@ -68,8 +68,7 @@ def ask_and_compare(kind, entry, asked, source):
             to = socket.getaddrinfo(asked, served.port, family, socket.SOCK_DGRAM)[0][4]
             with udp_client(family=family) as client:
                 client.bind(socket.getaddrinfo(source, 0, family, socket.SOCK_DGRAM)[0][4])
-                client.sendto(QUERY, to)
-                await until(lambda: served.path.received)
+                await until(lambda: client.sendto(QUERY, to) and served.path.received)  # the link may just come up
                 octets, sender = client.recvfrom(4096)
                 assert octets == response_to(QUERY)
                 assert sender == to
@@ -114,7 +113,8 @@ def ask_multicast(kind):
             )
             with udp_client(family=socket.AF_INET6) as client:
                 client.bind(("fe80::54", 0, 0, index))
-                client.sendto(QUERY, ("ff02::1234", served.port, 0, index))
+                to = ("ff02::1234", served.port, 0, index)
+                await until(lambda: client.sendto(QUERY, to) and served.path.received)  # the link may just come up
                 assert await receive(client) == response_to(QUERY)
 
     asyncio.run(check())
