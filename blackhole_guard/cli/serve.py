@@ -64,10 +64,11 @@ def _greet(started: Started) -> None:
         return
     first = next((each for each in started.addresses if each.startswith("127.")), started.addresses[0])
     host, _, port = first.rpartition(":")
-    host = host.strip("[]").replace("0.0.0.0", "127.0.0.1")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))
     result = started.result
+    workers = f"{started.workers} worker{'s' if started.workers > 1 else ''}"
     lines = [
-        f"\n  Serving {result.zones} zones with {result.records} PTR records, by {started.workers} workers",
+        f"\n  Serving {result.zones} zones with {result.records} PTR records, by {workers}",
         *(f"    on {address} over UDP and TCP" for address in started.addresses),
         *(f"    metrics on http://{address}/metrics" for address in started.metrics),
         f"  Try   dig -p {port} @{host} -x 127.0.0.1 +short",
