@@ -13,6 +13,9 @@ from chaos_maps import BASE_SERIAL, GenerationCheck, make_questions, render_gene
 from installations import Installation, installed, is_running, kill, wait_for
 from steady_client import RATE, Account, asking
 
+# Another test beside it, or a tracer in the server, and what is lost says nothing of the server.
+pytestmark = pytest.mark.alone
+
 KILLS = 5
 PAUSE = 1.2  # seconds between two kills: the successor serves by then
 
