@@ -154,6 +154,21 @@ class TestFingerprint:
         monkeypatch.setattr(loader.loading, "load", slow)
         assert setup.load().fingerprint == ""
 
+    def test_a_directory_of_which_nothing_was_read(self, setup, monkeypatch):
+        more = setup.folder / "more"
+        more.mkdir()
+        setup.config.write_text("include: [maps/*.yaml, more/*.yaml]\n")
+        setup.age()
+        real = loader.loading.load
+
+        def slow(*arguments, **named):
+            report = real(*arguments, **named)
+            (more / "first.yaml").write_text("zone: 192.168.1.0/24\n")
+            return report
+
+        monkeypatch.setattr(loader.loading, "load", slow)
+        assert setup.load().fingerprint == ""
+
     def test_a_file_from_the_future_is_no_change(self, setup, monkeypatch):
         real = loader.time_ns
         monkeypatch.setattr(loader, "time_ns", lambda: real() - 3_600_000_000_000)

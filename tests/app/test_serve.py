@@ -415,6 +415,7 @@ class TestPrivileges:
             open_folder, "--user", "nobody", "--watch", "--state-dir", str(open_folder / "state")
         ).start() as service:
             wait_until(lambda: len(service.children()) == 4)
+            assert service.read("/healthz") == (200, "ok\n")  # its libraries need not be the user's to read
             for pid in (service.process.pid, *service.children().values()):
                 status = dict(
                     line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line

@@ -1,6 +1,8 @@
 """The state directory: one server's at a time, and left clean."""
 
+import fcntl
 import os
+import shutil
 import signal
 import stat
 import tempfile
@@ -159,6 +161,23 @@ def test_a_directory_that_is_swept_before_it_is_locked_is_made_anew(tmp, monkeyp
     assert state.path == made[2]
     state.close()
     end(made[1])
+
+
+def test_a_directory_that_is_swept_while_it_is_locked_is_made_anew(tmp, monkeypatch):
+    """The sweep had the lock first, and removed everything before ours was granted."""
+    lockf, swept = fcntl.lockf, []
+
+    def late(descriptor, *how):
+        if not swept:
+            (path,) = tmp.iterdir()
+            swept.append(path)
+            shutil.rmtree(path)
+        return lockf(descriptor, *how)
+
+    monkeypatch.setattr(fcntl, "lockf", late)
+    state = open_state_dir(None, None)
+    assert os.path.isdir(state.path) and state.path != str(swept[0])
+    state.close()
 
 
 @pytest.mark.parametrize(

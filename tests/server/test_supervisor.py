@@ -16,6 +16,8 @@ from supervisors import wait_until
 from blackhole_guard.server import system
 from blackhole_guard.server.control import ControlError, ReloadRequest, ask_reload
 
+pytestmark = pytest.mark.timeout(60)  # a reload that is never answered waits for ever
+
 
 def good(generation, **more):
     return {"result": "loaded", "text": f"number {generation}", "generation": generation, "serving": True, **more}
