@@ -124,7 +124,7 @@ def _is_occluded(cut: Cut, by_block: dict[tuple[bytes, Block], Cut], plan: Plan,
     zone = plan.zones[cut.apex]
     for block in widen(cut.block):
         other = by_block.get((cut.apex, block))
-        if other is not None and other is not cut and other.place != cut.place:
+        if other is not None and other is not cut:  # the parts of one delegation never hold one another
             assert cut.place is not None
             what = f"{cut.block} lies in {other.block}, which is delegated at {other.place}"
             findings.error(cut.place, what, "delete one of the two: only the servers of the larger block are asked")

@@ -114,6 +114,11 @@ def test_a_longer_zone_of_ours_that_is_all_of_a_cut_wins(build):
             f"zone: 10.0.0.0/8\ndelegate:\n  10.1.2.64/26: {NS}\n",
             ["b.yaml:3: 10.1.2.64/26 lies in 10.1.2.0/25, which is delegated at a.yaml:3"],
         ),
+        (  # on one line, and in one place
+            f"zone: 10.0.0.0/8\ndelegate: {{10.1.2.0/25: {NS}, 10.1.2.64/26: {NS}}}\n",
+            "zone: 10.0.0.0/8\n",
+            ["a.yaml:2: 10.1.2.64/26 lies in 10.1.2.0/25, which is delegated at a.yaml:2"],
+        ),
         (
             f"zone: 172.16.0.0/12\ndelegate:\n  172.20.0.0/16: {NS}\n",
             f"zone: 172.16.0.0/12\ndelegate:\n  172.20.5.0/24: {NS}\n",
