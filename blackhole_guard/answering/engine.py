@@ -5,6 +5,8 @@ and RFC 5001 (who answers), RFC 8914 (why not). Left out: DNS cookies, rate limi
 A response without its OPT depends on the flags, the question, the room that there is, and the kind of OPT alone.
 """
 
+from collections.abc import Callable
+
 from blackhole_guard.answering.answer import EXTENDED_ERRORS, Answer, Outcome, Refusal, refuse
 from blackhole_guard.answering.ledger import Shape, find_shape
 from blackhole_guard.answering.lookup import find_answer
@@ -31,10 +33,18 @@ _ERROR_SIZE = 6  # octets of an extended error without text, the option's header
 class Engine:
     """Answers messages out of one snapshot, by one policy. Keeps nothing between two messages but the tally."""
 
-    def __init__(self, zones: ZoneReader, policy: Policy, tally: Tally) -> None:
+    def __init__(
+        self,
+        zones: ZoneReader,
+        policy: Policy,
+        tally: Tally,
+        on_error: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """Answer from `zones` by `policy`; `on_error` is told of what nobody expected, and must not raise."""
         self._zones = zones
         self._policy = policy
         self._tally = tally
+        self._on_error = on_error
 
     def respond(self, octets: bytes, source: bytes, *, over_tcp: bool) -> bytes | None:
         """Answer one message. Never raises.
@@ -47,8 +57,9 @@ class Engine:
         """
         try:
             return self._respond(octets, source, over_tcp)
-        except Exception:  # noqa: BLE001 - whatever is wrong with us or the snapshot, who asks gets an answer
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with us or the snapshot, who asks gets an answer
             self._tally.add("answer_errors")
+            self._on_error(error)
             return self._respond_with_header(octets, source, over_tcp, RCode.SERVFAIL)
 
     def _respond(self, octets: bytes, source: bytes, over_tcp: bool) -> bytes | None:

@@ -32,18 +32,26 @@ def read_policy(server: ServerSettings) -> Policy:
 class SnapshotResponder:
     """The server's `Responder`: each answer is wholly of one snapshot, zones and settings alike."""
 
-    def __init__(self, cells: memoryview, open_newest: Callable[[], Snapshot], meter: PageMeter) -> None:
+    def __init__(
+        self,
+        cells: memoryview,
+        open_newest: Callable[[], Snapshot],
+        meter: PageMeter,
+        on_error: Callable[[Exception], None],
+    ) -> None:
         """Begin without a snapshot; `refresh` opens it.
 
         Args:
             cells: of the control page; GENERATION among them says which snapshot is in force.
             open_newest: opens the snapshot that stands by now.
             meter: where counts go.
+            on_error: told of errors that nobody expected, where they cost one answer alone.
         """
         self.tcp_limits = TcpSettings()
         self._cells = cells
         self._open_newest = open_newest
         self._meter = meter
+        self._on_error = on_error
         self._tally = Tally()
         self._generation = 0
         self._retry_at = 0.0
@@ -81,7 +89,7 @@ class SnapshotResponder:
         snapshot = self._open_newest()
         try:
             server = msgspec.json.decode(snapshot.attachment, type=ServerSettings)
-            engine = Engine(snapshot, read_policy(server), self._tally)
+            engine = Engine(snapshot, read_policy(server), self._tally, self._on_error)
         except Exception:
             snapshot.close()
             raise

@@ -31,7 +31,7 @@ from blackhole_guard.server.privileges import PrivilegeError, drop_privileges, f
 from blackhole_guard.server.sockets import HeldSockets, local_endpoint, open_http_sockets, open_sockets
 from blackhole_guard.server.statedir import StateDir, StateDirError, find_systemd_dir, open_state_dir
 from blackhole_guard.server.supervisor import EXIT_NOTHING_TO_SERVE, Crew, Supervisor
-from blackhole_guard.server.worker import WorkerContext, run_worker
+from blackhole_guard.server.worker import WorkerContext, find_origin, run_worker
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
 from blackhole_guard.store.update import snapshot_path
 from blackhole_guard.telemetry.logs import Log, open_log
@@ -187,7 +187,7 @@ class _Server:
             sock.close()
         meter = self._meter(slot)
         self._log.on_loss = partial(meter.add, "log_lines_lost")
-        responder = SnapshotResponder(self._board.control.cells, self._open_newest, meter)
+        responder = SnapshotResponder(self._board.control.cells, self._open_newest, meter, self._report)
         responder.refresh()  # without a first snapshot there is no worker: it fails here, and is started again
         return run_worker(
             WorkerContext(
@@ -201,6 +201,10 @@ class _Server:
                 beat=partial(self._board.control.beat, slot),
             )
         )
+
+    def _report(self, error: Exception) -> None:
+        """Log an error that made an answer SERVFAIL; the log holds back those that are many."""
+        self._log.warning("unexpected error in an answer", error=repr(error), where=find_origin(error))
 
     def _observe(self) -> int:
         """Be the observer, in its process."""

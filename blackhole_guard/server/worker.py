@@ -170,8 +170,7 @@ class _Worker:
     def _report(self, error: BaseException) -> None:
         """Count an error that nobody expected, and log each kind of it once."""
         self._context.meter.add("worker_errors")
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"
+        where = find_origin(error)
         kind = f"{type(error).__name__} at {where}"
         if kind not in self._errors and len(self._errors) < _ERRORS_TOLD:
             self._errors.add(kind)
@@ -200,6 +199,12 @@ class _CarefulResponder:
             self._responder.refresh()
         except Exception as error:  # noqa: BLE001  # as the class says
             self._report(error)
+
+
+def find_origin(error: BaseException) -> str:
+    """Say which line raised an exception, as `file:line`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"
 
 
 def _own_addresses(slots: tuple[SlotSockets, ...]) -> Own:

@@ -460,11 +460,12 @@ class BrokenZones(MemoryZones):
 
 
 def test_when_the_snapshot_cannot_be_read_who_asks_gets_servfail():
-    zones, tally = BrokenZones(), Tally()
+    zones, tally, errors = BrokenZones(), Tally(), []
     zones.add_zone("10.in-addr.arpa", "10.0.0.0/8")
-    engine = Engine(zones, policy(), tally)
+    engine = Engine(zones, policy(), tally, errors.append)
     assert outline(engine.respond(header(0x0100) + q(), CLIENT, over_tcp=False)) == ("SERVFAIL", 0, 0, 0, 0, 12)
     assert tally.take() == {("answer_errors",): 1, ("queries", "udp", "ipv4", "none", "SERVFAIL"): 1}
+    assert [str(error) for error in errors] == ["the disk is gone"]
 
 
 def test_a_response_without_its_opt_is_the_same_for_all_opts():

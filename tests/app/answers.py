@@ -25,6 +25,7 @@ class Cells:
         self.snapshot = self.state / "snapshot.mdb"
         self.opened = 0
         self._report = None
+        self.errors = []
 
     def load(self, name, config="{}", *, announce=True):
         """Give 10.0.0.3 a name."""
@@ -43,7 +44,7 @@ class Cells:
 
     def responder(self):
         meter = PageMeter(self.board.pages.page(0), self.board.pages.layout)
-        return SnapshotResponder(self.board.control.cells, self._open, meter)
+        return SnapshotResponder(self.board.control.cells, self._open, meter, self.errors.append)
 
     def _open(self):
         self.opened += 1

@@ -10,6 +10,7 @@ from blackhole_guard.app import responder
 from blackhole_guard.app.board import Board
 from blackhole_guard.server.roles import Transport
 from blackhole_guard.store.errors import StoreError
+from blackhole_guard.store.snapshot import Snapshot
 
 
 @pytest.fixture
@@ -86,6 +87,15 @@ class TestFollowing:
         cells.announce()
         assert b"\x03one" in cells.answer(answering)
         assert cells.opened == 1  # LMDB does not bear a file twice in one process
+
+
+def test_an_error_that_nobody_expected_is_told_of(cells, monkeypatch):
+    cells.load("web.example.com")
+    answering = cells.responder()
+    assert cells.answer(answering)[3] & 15 == 0
+    monkeypatch.setattr(Snapshot, "find_rrsets", lambda self, name: 1 / 0)
+    assert cells.respond(answering)[3] & 15 == 2  # SERVFAIL
+    assert [type(error) for error in cells.errors] == [ZeroDivisionError]
 
 
 def test_what_is_counted_comes_out_by_folding(tmp_path):
