@@ -4,6 +4,7 @@ All live in one namespace: the resolver on RESOLVER, ours on 127.0.0.1:5300, a s
 delegated block. Each leak is shown without ours first: a stand-in that nobody could reach would count none.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 import dns.resolver
+import metrics_page
 import namespaces
 import pytest
 from neighbour_stanzas import stanzas
@@ -198,6 +200,20 @@ class TestUnbound:
             check_all(signed_net, resolver, MAPPED, UNMAPPED, HERS, NOT_HERS)
             reply = resolver.ask(dns.message.make_query(f"{PUBLIC_NAME}.", "A", want_dnssec=True))
             assert reply.flags & dns.flags.AD  # it does validate
+
+    def test_what_is_counted_when_it_minimises(self, net):
+        config = self.MINIMISING + self.hints(net) + stanzas("Unbound")[0]
+        neighbour = ("10.0.0.9", "NXDOMAIN", [])
+        with (
+            guard(MAPS, host=net.host, port=5300, metrics=metrics_page.PORT),
+            unbound(config, host=net.host, address=RESOLVER, port=53) as resolver,
+        ):
+            expected = [MAPPED, neighbour, UNMAPPED]
+            assert [look_up(resolver, address) for address, _, _ in expected] == expected
+            time.sleep(1)  # what is counted is to be seen within a second
+            counted = metrics_page.averted(net.host)
+        # Unbound asks for A of the whole address before its PTR, and the NXDOMAIN of 9.10.in-addr.arpa ends the search.
+        assert counted == {("host", "answered"): 1.0, ("other", "nodata"): 1.0, ("other", "nxdomain"): 1.0}
 
     # So that nobody tells Unbound where the delegated block's name server is, but ours.
     WITHOUT_ROOT = f"server:\n  do-not-query-address: {ROOT_SERVER}\n"

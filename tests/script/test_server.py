@@ -1,6 +1,6 @@
 """script/server, and `serve` without any configuration: in a namespace, where their ports are free."""
 
-import socket
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -10,20 +10,25 @@ import dns.rcode
 import dns.rdatatype
 import namespaces
 import pytest
+from metrics_page import averted
 from namespaces import Namespace, namespace
 from peer_processes import Peer, PeerError, responds, running, scratch
 from peer_programs import ROOT
-from prometheus_client.parser import text_string_to_metric_families
 
-LOOPBACK = "127.0.0.1"
 SERVER = [str(ROOT / "script" / "server")]
 WITHOUT_CONFIGURATION = [str(ROOT / ".venv" / "bin" / "blackhole-guard"), "serve"]
 
 pytestmark = [pytest.mark.root, pytest.mark.peers(*namespaces.PROGRAMS)]
 
 
+@pytest.fixture(scope="module")
+def set_up() -> None:
+    """In a namespace there is no way to the packages, should pyproject.toml have changed since the last set-up."""
+    subprocess.run([str(ROOT / "script" / "setup")], check=True, timeout=240)
+
+
 @pytest.fixture
-def host() -> Iterator[Namespace]:
+def host(set_up: None) -> Iterator[Namespace]:
     with namespace() as made:
         yield made
 
@@ -34,23 +39,6 @@ def ask(peer: Peer, name: str, rtype: str = "PTR") -> dns.message.Message:
     reply = peer.ask(query)
     assert not reply.flags & dns.flags.RA
     return reply
-
-
-def averted(host: Namespace) -> dict[str, float]:
-    """leaks_averted_total of addresses in 10.0.0.0/8, by outcome, as curl 127.0.0.1:9353/metrics would show it."""
-    with host.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
-        client.settimeout(5)
-        client.connect((LOOPBACK, 9353))
-        client.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        page = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")[2].decode()
-    return {
-        sample.labels["outcome"]: sample.value
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-        if sample.name == "blackhole_guard_leaks_averted_total"
-        and {"block": "10.0.0.0/8", "sink": "as112", "shape": "host"}.items() <= sample.labels.items()
-        and sample.value
-    }
 
 
 def check_shown(peer: Peer, host: Namespace, *, name: str | None, apex_ns: str) -> None:
@@ -66,9 +54,9 @@ def check_shown(peer: Peer, host: Namespace, *, name: str | None, apex_ns: str) 
     (soa,) = unmapped.authority
     assert (str(soa.name), soa.rdtype, str(soa[0].mname)) == ("10.in-addr.arpa.", dns.rdatatype.SOA, apex_ns)
     assert strange.rcode() == dns.rcode.REFUSED
-    expected = {"nxdomain": 2} if name is None else {"answered": 1, "nxdomain": 1}
-    while averted(host) != expected:
-        assert time.monotonic() < asked + 1, averted(host)
+    expected = {("host", "nxdomain"): 2.0} if name is None else {("host", "answered"): 1.0, ("host", "nxdomain"): 1.0}
+    while (counted := averted(host, block="10.0.0.0/8", sink="as112")) != expected:
+        assert time.monotonic() < asked + 1, counted
         time.sleep(0.05)
 
 
