@@ -202,6 +202,7 @@ def count_open(sockets, wanted):
 
 
 def test_five_hundred_slow_clients_hold_nobody_up(observer):
+    assert get(observer.address).status == 200  # all is imported by then
     idle, memory = observer.descriptors(), observer.resident()
     slow = []
     try:
