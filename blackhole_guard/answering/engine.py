@@ -182,8 +182,12 @@ class Engine:
         block = zone.block
         if shape in (Shape.HOST, Shape.NETWORK) and answer.outcome in (Outcome.NXDOMAIN, Outcome.NODATA):
             self._tally.add("unmapped_queries", PUBLIC if block is None else block)
-        if block is not None and shape is not Shape.PARTIAL:
+        if block is None:
+            return
+        if shape is not Shape.PARTIAL:
             self._tally.add("leaks_averted", block, BLOCKS[block], shape, LEDGER_OUTCOMES[answer.outcome])
+        elif answer.outcome is Outcome.NXDOMAIN:
+            self._tally.add("searches_ended", block, BLOCKS[block])
 
     def _count_query(self, qtype: str, rcode: RCode, source: bytes, over_tcp: bool) -> None:
         family = "ipv4" if len(source) == 4 else "ipv6"

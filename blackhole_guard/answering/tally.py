@@ -74,6 +74,10 @@ FAMILIES = (
     Family("leaks_averted", ("block", "sink", "shape", "outcome"), _leaks()),
     Family("refused", ("reason",), _one_label(*Refusal)),
     Family("unmapped_queries", ("block",), _one_label(*(block for block in BLOCKS if "/" in block), PUBLIC)),
+    # NXDOMAIN for a name in between: there a resolver that minimises ends its search, and the address is never seen.
+    Family(
+        "searches_ended", ("block", "sink"), tuple((block, str(sink)) for block, sink in BLOCKS.items() if "/" in block)
+    ),
     Family("updates", ("result",), _one_label("refused", "notauth", "formerr")),
     Family("unanswered", ("reason",), _one_label("short", "response")),  # messages that must not be answered
     Family("answer_errors", (), ((),)),  # exceptions nobody expected: bugs, answered SERVFAIL

@@ -77,6 +77,12 @@ CATALOGUE = (
         ),
     ),
     _counter("unmapped_queries", "PTR queries for addresses in served zones that no map names.", "block"),
+    _counter(
+        "searches_ended",
+        "Queries for a part of an address that got NXDOMAIN: a resolver that minimises names never asks for the whole.",
+        "block",
+        "sink",
+    ),
     _counter("refused", "Queries answered with REFUSED.", "reason"),
     _counter("updates", "Dynamic updates by how they were answered.", "result"),
     _counter("unanswered", "Messages that must not be answered.", "reason"),

@@ -244,3 +244,21 @@ def test_an_unmapped_address_is_one_of_ours_without_a_ptr(name, qtype, block):
 def test_the_ledger_knows_no_partial_names():
     shapes = {values[2] for family in FAMILIES if family.name == "leaks_averted" for values in family.series}
     assert shapes == {shape.value for shape in Shape} - {"partial"}
+
+
+@pytest.mark.parametrize(
+    ("name", "qtype", "entry"),
+    [
+        ("7.10.in-addr.arpa", "A", ("10.0.0.0/8", "as112")),
+        ("9.7.10.in-addr.arpa", "PTR", ("10.0.0.0/8", "as112")),
+        ("9.d.f.ip6.arpa", "NS", ("fd00::/8", "arpa")),
+        ("0.10.in-addr.arpa", "A", None),  # it exists: the search goes on, and its end is in the ledger
+        ("10.in-addr.arpa", "A", None),
+        ("9.9.9.10.in-addr.arpa", "PTR", None),
+        ("7.8.in-addr.arpa", "A", None),  # no zone of ours
+    ],
+)
+def test_a_search_that_ends_at_a_name_in_between_is_counted_apart(name, qtype, entry):
+    asker = Asker()
+    asker.ask(make_query(name, qtype))
+    assert asker.counts("searches_ended") == ({} if entry is None else {entry: 1})

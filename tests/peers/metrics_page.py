@@ -10,16 +10,26 @@ PORT = 9353
 
 def averted(host: Host, **labels: str) -> dict[tuple[str, str], float]:
     """blackhole_guard_leaks_averted_total by shape and outcome, where it is not 0 and has these labels."""
+    found = _read(host, "blackhole_guard_leaks_averted_total")
+    return {
+        (each["shape"], each["outcome"]): value for each, value in found if value and labels.items() <= each.items()
+    }
+
+
+def searches_ended(host: Host) -> dict[str, float]:
+    """blackhole_guard_searches_ended_total by block, where it is not 0."""
+    return {each["block"]: value for each, value in _read(host, "blackhole_guard_searches_ended_total") if value}
+
+
+def _read(host: Host, name: str) -> list[tuple[dict[str, str], float]]:
     with host.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
         client.settimeout(5)
         client.connect(("127.0.0.1", PORT))
         client.sendall(b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n")
         page = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")[2].decode()
-    return {
-        (sample.labels["shape"], sample.labels["outcome"]): sample.value
+    return [
+        (sample.labels, sample.value)
         for family in text_string_to_metric_families(page)
         for sample in family.samples
-        if sample.name == "blackhole_guard_leaks_averted_total"
-        and labels.items() <= sample.labels.items()
-        and sample.value
-    }
+        if sample.name == name
+    ]

@@ -212,8 +212,10 @@ class TestUnbound:
             assert [look_up(resolver, address) for address, _, _ in expected] == expected
             time.sleep(1)  # what is counted is to be seen within a second
             counted = metrics_page.averted(net.host)
+            ended = metrics_page.searches_ended(net.host)
         # Unbound asks for A of the whole address before its PTR, and the NXDOMAIN of 9.10.in-addr.arpa ends the search.
         assert counted == {("host", "answered"): 1.0, ("other", "nodata"): 1.0, ("other", "nxdomain"): 1.0}
+        assert ended == {"10.0.0.0/8": 1.0}
 
     # So that nobody tells Unbound where the delegated block's name server is, but ours.
     WITHOUT_ROOT = f"server:\n  do-not-query-address: {ROOT_SERVER}\n"
