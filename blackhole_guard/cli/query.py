@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 import dnslib
+from dnslib.label import DNSLabelError
 
 from blackhole_guard.wire.names import escape_text
 
@@ -49,15 +50,20 @@ def command(
     except OSError as error:
         raise click.ClickException(f"no answer from {server[0]}#{server[1]}: {error}") from error
     took = time.monotonic() - started
+    rcode = str(dnslib.RCODE.get(reply.header.rcode))
+    good = rcode in ("NOERROR", "NXDOMAIN")
     if as_json:
         click.echo(json.dumps(_as_json(reply, server, took)))
     else:
-        click.echo("\n".join(_short_lines(reply) if short else _lines(reply, server, took)))
-    raise SystemExit(0 if dnslib.RCODE.get(reply.header.rcode) in ("NOERROR", "NXDOMAIN") else 1)
+        for line in _short_lines(reply) if short else _lines(reply, server, took):
+            click.echo(line)
+        if short and not good:
+            click.echo(f";; {rcode}", err=True)
+    raise SystemExit(0 if good else 1)
 
 
 def _read_words(words: tuple[str, ...], address: str | None, port: int) -> tuple[tuple[str, int], str, str]:
-    """Sort `@server name type`, in any order that dig takes, into ((host, port), name, type)."""
+    """Sort `name type`, and an `@server` anywhere among them, into ((host, port), name, type)."""
     server, rest = ("127.0.0.1", port), []
     for word in words:
         if word.startswith("@"):
@@ -72,7 +78,7 @@ def _read_words(words: tuple[str, ...], address: str | None, port: int) -> tuple
         )
     rtype = rest[1].upper() if len(rest) == 2 else ""
     try:
-        name = ip_address(rest[0]).reverse_pointer
+        name = ip_address(rest[0].partition("%")[0]).reverse_pointer  # a scope is no part of the reverse name
         rtype = rtype or "PTR"
     except ValueError:
         if address is not None:
@@ -94,17 +100,29 @@ def _read_server(text: str, port: int) -> tuple[str, int]:
 
 
 def _question(name: str, rtype: str, *, recurse: bool) -> dnslib.DNSRecord:
+    number = _type_number(rtype)
     try:
-        number = int(rtype[4:]) if rtype.startswith("TYPE") and rtype[4:].isdecimal() else getattr(dnslib.QTYPE, rtype)
         question = dnslib.DNSRecord(
             dnslib.DNSHeader(id=secrets.randbits(16), rd=int(recurse)), q=dnslib.DNSQuestion(name, number)
         )
         question.add_ar(dnslib.EDNS0(udp_len=UDP_SIZE))
         question.pack()
-    except (dnslib.DNSError, UnicodeError, ValueError) as error:
-        what = f"cannot ask {escape_text(rtype)} of {escape_text(name)}: {escape_text(str(error))}"
-        raise click.UsageError(what) from error
+    except (dnslib.DNSError, DNSLabelError, UnicodeError, ValueError) as error:
+        shown = escape_text(name, limit=80)
+        raise click.UsageError(f"cannot ask for {shown}: {escape_text(str(error), limit=80)}") from error
     return question
+
+
+def _type_number(rtype: str) -> int:
+    """Read a type by its name, or as `TYPE123` (RFC 3597 section 5)."""
+    try:
+        number = int(rtype[4:]) if rtype.startswith("TYPE") and rtype[4:].isdecimal() else getattr(dnslib.QTYPE, rtype)
+    except dnslib.DNSError:
+        number = -1
+    if not 0 <= number <= 65535:
+        shown = escape_text(rtype, limit=80)
+        raise click.UsageError(f"{shown} is no record type; write the name first, then a type such as PTR or TYPE65")
+    return int(number)
 
 
 def _ask(question: dnslib.DNSRecord, server: tuple[str, int], *, tcp: bool, timeout: float) -> dnslib.DNSRecord:

@@ -90,6 +90,7 @@ def test_an_address_is_asked_for_by_its_ptr(run):
     [
         (["10.0.0.3"], "3.0.0.10.in-addr.arpa.", "PTR"),
         (["fd00::1", "TXT"], f"1.{'0.' * 29}d.f.ip6.arpa.", "TXT"),
+        (["fe80::1%eth0"], f"1.{'0.' * 28}8.e.f.ip6.arpa.", "PTR"),  # a scope is no part of the reverse name
         (["10.in-addr.arpa", "soa"], "10.in-addr.arpa.", "SOA"),
         (["www.example.org"], "www.example.org.", "A"),
         (["example.org", "TYPE65534"], "example.org.", "TYPE65534"),
@@ -114,6 +115,13 @@ def test_short_and_json(run):
     assert found["answer"] == [
         {"name": "3.0.0.10.in-addr.arpa.", "ttl": 300, "type": "PTR", "data": "web.example.com."}
     ]
+
+
+def test_short_is_empty_where_there_is_no_answer_and_says_why_on_the_side(run):
+    with serving(lambda query, _: [answer(query, dns.rcode.NXDOMAIN).to_wire()]) as (server, _):
+        assert run("query", "-x", "10.0.0.4", server, "--short") == (0, "", "")
+    with serving(lambda query, _: [answer(query, dns.rcode.REFUSED).to_wire()]) as (server, _):
+        assert run("query", "-x", "10.0.0.4", server, "--short") == (1, "", ";; REFUSED\n")
 
 
 @pytest.mark.parametrize(("rcode", "code"), [(dns.rcode.NXDOMAIN, 0), (dns.rcode.REFUSED, 1), (dns.rcode.SERVFAIL, 1)])
@@ -185,6 +193,9 @@ def test_what_a_server_sends_reaches_no_terminal_as_it_is(run):
         ["a", "PTR", "b"],
         ["-x", "web"],
         ["a", "NOTYPE"],
+        ["a", "TYPE65536"],
+        ["a", "__class__"],
+        ["a." * 200],
         ["a..b"],
         ["@127.0.0.1:x", "a"],
         ["@127.0.0.1:65536", "a"],
@@ -195,6 +206,10 @@ def test_what_a_server_sends_reaches_no_terminal_as_it_is(run):
 def test_wrong_use(run, words):
     done = run("query", *words)
     assert done.code == 2 and "Error: " in done.err
+
+
+def test_a_type_that_is_none_is_named(run):
+    assert "10.0.0.4 is no record type; write the name first" in run("query", "-x", "10.0.0.3", "10.0.0.4").err
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1", "[127.0.0.1]", "127.0.0.1#x"])
