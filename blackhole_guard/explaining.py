@@ -16,6 +16,7 @@ from blackhole_guard.config.values import Block, format_duration
 from blackhole_guard.reserved.addresses import parse_reverse_name, parse_reverse_prefix
 from blackhole_guard.reserved.registry import BLOCKS, NODATA_NAMES, Sink, find_reserved_name
 from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.names import format_name, is_subdomain, pack_name, suffixes
 from blackhole_guard.wire.records import RRset
 from blackhole_guard.zones.view import ZoneView
@@ -147,6 +148,8 @@ def _say_negative(name: bytes, answer: Answer, zones: ZoneSet) -> str:
     remembered = f"resolvers remember it for {format_duration(answer.sections.authority[0].ttl)}"
     if any(is_subdomain(name, of=each) for each in NODATA_NAMES):
         return f"NODATA: a rule for resolver discovery: each name exists, and has no data (RFC 9462); {remembered}"
+    if answer.outcome is Outcome.NODATA and name == zone.apex:
+        return f"NODATA: this is the apex of a zone, and no map has a name for its address; {remembered}"
     if answer.outcome is Outcome.NODATA:
         return f"NODATA: there is no record here, but there are names below this one, so it exists; {remembered}"
     if parse_reverse_name(name) is not None:
@@ -243,11 +246,16 @@ def parse_target(text: str) -> bytes | None:
     Returns:
         The name to ask for, in lower case; None: a block that is no reverse name.
     Raises:
-        WireError: it is neither an address nor a name.
+        WireError: it is neither an address nor a name, or looks like an address that it is not.
     """
     try:
-        network = ip_network(text)
-    except ValueError:
+        network = ip_network(text.partition("%")[0])  # a scope, as in fe80::1%eth0, is no part of the reverse name
+    except ValueError as error:
+        # No top-level domain is a number (RFC 3696 section 2): this was meant to be an address or a block.
+        if text.rpartition(".")[2][:1].isdigit() or ":" in text:
+            raise WireError(
+                "write all octets of an address, without zeros in front; a block without bits behind /"
+            ) from error
         return pack_name(text).lower()
     name = pack_name(ip_address(network.network_address).reverse_pointer)
     for each in suffixes(name):

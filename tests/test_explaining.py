@@ -166,6 +166,7 @@ def test_an_address_is_explained(ask, row):
 
 NAMES = [
     ("10.in-addr.arpa", "answer", "the apex of a zone: its SOA and NS", None),
+    ("255.255.255.255", "nodata", "NODATA: this is the apex of a zone, and no map has a name for its address", None),
     ("0.10.in-addr.arpa", "nodata", "NODATA: there is no record here, but there are names below this one", None),
     ("5.10.in-addr.arpa", "nxdomain", "NXDOMAIN: there is nothing at this name or below it", None),
     ("x.3.0.0.10.in-addr.arpa", "nxdomain", "NXDOMAIN: there is nothing at this name or below it", None),
@@ -237,6 +238,8 @@ def test_a_hint_where_somebody_may_miss_an_answer(ask, target, hint):
     [
         ("10.0.0.3", "3.0.0.10.in-addr.arpa"),
         ("FD00::1", "1." + "0." * 29 + "d.f.ip6.arpa"),
+        ("fe80::1%eth0", "1." + "0." * 28 + "8.e.f.ip6.arpa"),  # a scope is no part of the reverse name
+        ("64/26.2.1.10.in-addr.arpa", "64/26.2.1.10.in-addr.arpa"),
         ("10.0.0.0/8", "10.in-addr.arpa"),
         ("fd00::/8", "d.f.ip6.arpa"),
         ("Web.Example.COM.", "web.example.com"),
@@ -252,4 +255,12 @@ def test_what_can_be_asked_for(text, name):
 @pytest.mark.parametrize("text", ["", "a..b", "a" * 64, "ü.example"])
 def test_what_cannot(text):
     with pytest.raises(WireError):
+        parse_target(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["10", "10.0.0", "10.0.0.3/8", "010.0.0.3", " 10.0.0.3", "10.0.0.300", "fd00:1", "::1::2"]
+)
+def test_an_address_that_is_none_is_not_taken_for_a_name(text):
+    with pytest.raises(WireError, match="all octets of an address"):
         parse_target(text)

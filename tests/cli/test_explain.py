@@ -113,6 +113,8 @@ def test_wrong_use(run):
     assert done.code == 2 and "explain one address of it" in done.err
     done = run("explain", "a..b")
     assert done.code == 2 and "neither an address nor a name" in done.err
+    done = run("explain", "10.0.0.3/8")
+    assert done.code == 2 and "a block without bits behind /" in done.err
 
 
 def test_what_was_asked_for_reaches_no_terminal_as_it_is(run):
