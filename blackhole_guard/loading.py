@@ -13,11 +13,12 @@ from typing import Literal
 import msgspec
 
 from blackhole_guard import __version__
-from blackhole_guard.config.files import read_file
+from blackhole_guard.config.files import read_file, resolve_links
 from blackhole_guard.config.load import Overrides, read_settings
 from blackhole_guard.config.problems import Place, Problem, ValueProblem
 from blackhole_guard.config.settings import Settings
-from blackhole_guard.sources.load import load_sources, match_pattern
+from blackhole_guard.sources.load import load_sources
+from blackhole_guard.sources.patterns import match_pattern
 from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone
 from blackhole_guard.store.difference import ZoneChange
 from blackhole_guard.store.difference import compare as compare_content
@@ -252,8 +253,8 @@ def digest_sources(files: Iterable[str], patterns: Iterable[str], settings: Sett
             contents[path] = hashlib.sha256(read_file(path)).digest()
         except ValueProblem:
             return b""
-    known = {os.path.realpath(path) for path in contents}
-    if any(os.path.realpath(path) not in known for pattern in patterns for path in match_pattern(pattern)):
+    known = {resolve_links(path) for path in contents}
+    if any(resolve_links(path) not in known for pattern in patterns for path in match_pattern(pattern)):
         return b""
     return _digest(contents, settings)
 

@@ -14,6 +14,7 @@ from time import sleep, time, time_ns
 import msgspec
 
 from blackhole_guard import loading
+from blackhole_guard.config.files import resolve_links
 from blackhole_guard.config.load import Overrides, read_settings
 from blackhole_guard.config.problems import Problem
 from blackhole_guard.config.settings import Settings
@@ -162,7 +163,7 @@ def _fingerprint(files: tuple[str, ...], patterns: tuple[str, ...], start: int) 
 
 def _places(path: str) -> tuple[str, ...]:
     """Where a change of a file's content may be seen: in itself, in a link on the way, in a directory that has one."""
-    real = os.path.realpath(path)
+    real = resolve_links(path)
     return path, os.path.dirname(path) or ".", real, os.path.dirname(real)
 
 

@@ -48,6 +48,17 @@ def read_file(path: str) -> bytes:
     return data
 
 
+def resolve_links(path: str) -> str:
+    """Name what a path leads to: the same for all ways to a file.
+
+    A relative path stays as it is where the working directory was removed: who reads it says that it is not there.
+    """
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:
+        return path
+
+
 def _explain(error: OSError | ValueError) -> tuple[str, str]:
     if not isinstance(error, OSError):
         return "cannot be opened: its name holds a NUL", "write the path without it"

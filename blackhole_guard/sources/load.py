@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from blackhole_guard.config.document import EntryReader, Mapping, Node, Scalar, Sequence, read_documents
-from blackhole_guard.config.files import read_file
+from blackhole_guard.config.files import read_file, resolve_links
 from blackhole_guard.config.load import (
     INLINE_MAPS,
     OVERRIDES,
@@ -24,6 +24,7 @@ from blackhole_guard.config.maps import Sources, ZoneMap
 from blackhole_guard.config.problems import FileProblems, Place, Problem, ValueProblem, quote
 from blackhole_guard.config.schema import describe
 from blackhole_guard.config.settings import Settings
+from blackhole_guard.sources.patterns import find_closed_folders, make_absolute, match_pattern
 from blackhole_guard.sources.zone_map import Include, make_ptr_reader, read_map
 
 MAX_INCLUDE_DEPTH = 16  # files that include one another; a tree of racks in rooms in houses needs four
@@ -46,7 +47,7 @@ def load_sources(
     reader = _SourceReader(settings)
     with _without_collector():
         document = reader.read_settings_file(config_path) if config_path is not None else None
-        chain = (os.path.realpath(config_path),) if config_path is not None else ()
+        chain = (resolve_links(config_path),) if config_path is not None else ()
         for pattern, place in _place_patterns(settings.include, document, config_path, overrides):
             reader.include(pattern, place, chain)
     return reader.finish()
@@ -94,7 +95,7 @@ class _SourceReader:
     def read_settings_file(self, path: str) -> Node | None:
         """Read the maps in the settings file, and return its document; None: it has none that can be read."""
         problems = FileProblems(path)
-        self._seen.add(os.path.realpath(path))
+        self._seen.add(resolve_links(path))
         try:
             data = read_file(path)
         except ValueProblem:
@@ -109,7 +110,7 @@ class _SourceReader:
         _, said = read_settings_document(path)
         known = set(said.all())  # mistakes in the YAML itself, which the settings' reader has met and told
         self._problems.extend(problem for problem in problems.all() if problem not in known)
-        self._follow(includes, path, (os.path.realpath(path),), problems)
+        self._follow(includes, path, (resolve_links(path),), problems)
         return document
 
     def _read_inline_maps(self, document: Node | None, problems: FileProblems) -> list[Include]:
@@ -143,19 +144,24 @@ class _SourceReader:
             place: where it is written.
             chain: real paths of the files that led here, the settings file first.
         """
-        self._patterns[os.path.abspath(pattern)] = None
+        self._patterns[make_absolute(pattern)] = None
         paths = match_pattern(pattern)
+        closed = find_closed_folders(pattern)
+        for folder in closed:
+            hint = "let the user that blackhole-guard runs as list and enter it"
+            self._error(place, f"`{quote(pattern)}` cannot look into `{quote(folder)}`: permission denied", hint)
         if glob.has_magic(pattern):
             # A file whose pattern matches itself, as `*.yaml` does, means the others.
-            paths = tuple(path for path in paths if os.path.realpath(path) not in chain[-1:])
-        if not paths:
-            hint = "mend the pattern, or delete it; it is relative to the file that it stands in"
+            paths = tuple(path for path in paths if resolve_links(path) not in chain[-1:])
+        if not paths and not closed:
+            where = "the working directory" if place.file == OVERRIDES else "the file that it stands in"
+            hint = f"mend the pattern, or delete it; it is relative to {where}"
             self._error(place, f"`{quote(pattern)}` matches no file", hint)
         for path in paths:
             self._include_file(path, place, chain)
 
     def _include_file(self, path: str, place: Place, chain: tuple[str, ...]) -> None:
-        real = os.path.realpath(path)
+        real = resolve_links(path)
         if real in chain:
             between = " and ".join(f"`{quote(os.path.relpath(each))}`" for each in chain[chain.index(real) + 1 :])
             by_way = f" by way of {between}" if between else ""
@@ -201,14 +207,3 @@ class _SourceReader:
             warnings=tuple(problem for problem in problems if problem.severity == "warning"),
         )
         return sources, problems
-
-
-def match_pattern(pattern: str) -> tuple[str, ...]:
-    """Find the files that a pattern of `include` names, in the order of their paths.
-
-    A path without wildcards names itself, whether it is there or not. Wildcards match no name that begins with a dot:
-    editors and Kubernetes keep what is no map in such files.
-    """
-    if not glob.has_magic(pattern):
-        return (pattern,)
-    return tuple(sorted(path for path in glob.glob(pattern) if not os.path.basename(path).startswith(".")))

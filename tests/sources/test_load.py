@@ -9,7 +9,7 @@ import pytest
 
 from blackhole_guard.config.load import read_settings
 from blackhole_guard.config.settings import Settings
-from blackhole_guard.sources.load import load_sources, match_pattern
+from blackhole_guard.sources.load import load_sources
 
 TEN = "zone: 10.0.0.0/8\n"
 
@@ -64,8 +64,8 @@ def test_an_override_of_include_is_relative_to_the_working_directory_and_replace
     }
     assert names(load(files, {"include": ["b.yaml"]})) == ["10.0.0.0/8", "fd00::/8"]
     assert load(files, {"include": ["c*.yaml"]}).said == [
-        "command line: `c*.yaml` matches no file; mend the pattern, or delete it; it is relative to the file that it"
-        " stands in"
+        "command line: `c*.yaml` matches no file; mend the pattern, or delete it; it is relative to the working "
+        "directory"
     ]
 
 
@@ -251,6 +251,23 @@ def test_the_collector_is_as_it_was():
         gc.enable()
 
 
-def test_a_pattern_without_wildcards_names_itself():
-    assert match_pattern("nowhere/x.yaml") == ("nowhere/x.yaml",)
-    assert match_pattern("nowhere/*.yaml") == ()
+def test_a_folder_that_a_pattern_may_not_look_into_is_told(load, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != "m/b")
+    loaded = load({"config.yaml": "include:\n- m/*/*.yaml\n", "m/a/x.yaml": TEN, "m/b/y.yaml": "zone: fd00::/8\n"})
+    assert loaded.said == [
+        "config.yaml:2: `m/*/*.yaml` cannot look into `m/b`: permission denied; "
+        "let the user that blackhole-guard runs as list and enter it"
+    ]
+
+
+def test_a_working_directory_that_was_removed_is_told(load, tmp_path):
+    load({"config.yaml": "include: a.yaml\n", "a.yaml": TEN})
+    (tmp_path / "a.yaml").unlink()
+    (tmp_path / "config.yaml").unlink()
+    tmp_path.rmdir()
+    _, problems = load_sources(None, Settings(include=("a.yaml", "b*.yaml")))
+    assert [problem.what for problem in problems] == [
+        "`a.yaml` cannot be read: no such file or directory",
+        "`b*.yaml` matches no file",
+    ]
+    assert load_sources("config.yaml", Settings())[0].files == {"config.yaml": b""}
