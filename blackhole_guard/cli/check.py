@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from blackhole_guard.cli.reading import Reading, config_options, read_all
-from blackhole_guard.cli.settings_options import find_config, make_overrides
+from blackhole_guard.cli.settings_options import find_config, make_overrides, refuse_words
 from blackhole_guard.cli.terminal import count, make_console, make_table, print_problems
 from blackhole_guard.config.problems import Problem
 from blackhole_guard.loading import Comparison, ZoneComparison, compare
@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Read and print; exit with 0 if all is well or only doubtful, 1 for errors, or with nothing to compare with."""
     if rest:
-        _refuse_words(rest, zones)
+        refuse_words(rest, zones)
     if state_dir is not None and not diff:
         raise click.UsageError("--state-dir is for --diff: what is in it is compared with what would be served")
     stderr = make_console(errors=True)
@@ -63,13 +63,6 @@ def _compare(reading: Reading, state_dir: str | None) -> Comparison:
         return compare(reading.zones, found or running[0], examples=EXAMPLES)
     except StoreError as error:
         raise click.ClickException(f"nothing to compare with: {escape_text(str(error))}") from error
-
-
-def _refuse_words(rest: tuple[str, ...], zones: tuple[str, ...]) -> None:
-    """Tell who let the shell expand a pattern so."""
-    shown = escape_text(rest[0], limit=80)
-    hint = "; put patterns in quotes: --zones 'zones/*.yaml'" if zones else "; name map files with --zones"
-    raise click.UsageError(f"`{shown}` has no place here{hint}")
 
 
 def _print_zones(console: Console, reading: Reading) -> None:

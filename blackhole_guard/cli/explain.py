@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from blackhole_guard.cli.reading import Reading, config_options, read_all
-from blackhole_guard.cli.settings_options import find_config, make_overrides
+from blackhole_guard.cli.settings_options import find_config, make_overrides, refuse_words
 from blackhole_guard.cli.terminal import count, make_console, print_problems
 from blackhole_guard.config.values import format_duration
 from blackhole_guard.explaining import Explanation, explain, parse_target
@@ -27,10 +27,13 @@ _AUTOMATIC = "automatic"  # a serial that the server keeps
     "Exit code 0: something of ours answers; 1: nothing does, or the maps have errors."
 )
 @click.argument("target", metavar="ADDRESS|NAME")
+@click.argument("rest", nargs=-1, metavar="")
 @config_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(target: str, config: str | None, zones: tuple[str, ...], as_json: bool) -> None:
+def command(target: str, rest: tuple[str, ...], config: str | None, zones: tuple[str, ...], as_json: bool) -> None:
     """Read, explain, print."""
+    if rest:
+        refuse_words(rest, zones)
     name = _read_target(target)
     reading = read_all(find_config(config), make_overrides(include=zones))
     explanation = explain(name, reading.zones, reading.sources, reading.settings)

@@ -5,7 +5,7 @@ import sys
 import click
 
 from blackhole_guard.app.serve import ServeError, Started, serve
-from blackhole_guard.cli.settings_options import DEFAULT_CONFIG, find_config, make_overrides
+from blackhole_guard.cli.settings_options import DEFAULT_CONFIG, find_config, make_overrides, refuse_words
 
 
 @click.command(
@@ -13,6 +13,7 @@ from blackhole_guard.cli.settings_options import DEFAULT_CONFIG, find_config, ma
     "Without any option: every reserved zone, empty, on 127.0.0.1 and ::1, port 53. "
     "Options replace what the settings file says."
 )
+@click.argument("rest", nargs=-1, metavar="")
 @click.option("--config", metavar="FILE", help=f"The settings file.  [default: {DEFAULT_CONFIG} if it is there]")
 @click.option("--zones", multiple=True, metavar="PATTERN", help="Map files, as 'zones/*.yaml'. Repeatable.")
 @click.option("--listen", multiple=True, metavar="ADDRESS", help="An address, address:port or interface. Repeatable.")
@@ -24,6 +25,7 @@ from blackhole_guard.cli.settings_options import DEFAULT_CONFIG, find_config, ma
 @click.option("--no-metrics", is_flag=True, help="Serve no metrics.")
 @click.option("--watch/--no-watch", default=None, help="Reload when a file changes.")
 def command(
+    rest: tuple[str, ...],
     config: str | None,
     zones: tuple[str, ...],
     listen: tuple[str, ...],
@@ -36,6 +38,8 @@ def command(
     watch: bool | None,
 ) -> None:
     """Be the server; exit code 0: stopped, 1: could not start, 2: used wrongly."""
+    if rest:
+        refuse_words(rest, zones)
     if metrics and no_metrics:
         raise click.UsageError("--metrics and --no-metrics exclude each other")
     overrides = make_overrides(

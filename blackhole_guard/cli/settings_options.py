@@ -3,6 +3,10 @@
 import os
 from collections.abc import Sequence
 
+import click
+
+from blackhole_guard.wire.names import escape_text
+
 DEFAULT_CONFIG = "/etc/blackhole-guard/config.yaml"
 
 
@@ -27,3 +31,10 @@ def make_overrides(**given: str | Sequence[str] | int | bool | None) -> dict[str
         text = str(value).lower() if isinstance(value, bool) else value
         overrides[name.replace("__", ".")] = str(text) if isinstance(text, int) else text
     return overrides
+
+
+def refuse_words(words: Sequence[str], zones: Sequence[str]) -> None:
+    """Refuse words that a command has no place for; who let the shell expand a pattern of `--zones` is told so."""
+    shown = escape_text(words[0], limit=80)
+    hint = "; put patterns in quotes: --zones 'zones/*.yaml'" if zones else "; name map files with --zones"
+    raise click.UsageError(f"`{shown}` has no place here{hint}")

@@ -113,8 +113,9 @@ def test_zones_replace_what_the_settings_include(run, write):
 
 
 @pytest.mark.parametrize("words", [("--zones", "a.yaml", "b.yaml"), ("a.yaml",)])
-def test_a_pattern_that_the_shell_expanded_is_explained(run, words):
-    done = run("check", *words)
+@pytest.mark.parametrize("command", [("check",), ("serve",), ("explain", "10.0.0.3")])
+def test_a_pattern_that_the_shell_expanded_is_explained(run, command, words):
+    done = run(*command, *words)
     assert done.code == 2
     assert "--zones" in done.err and "has no place here" in done.err
 
