@@ -8,7 +8,7 @@ import msgspec
 
 from blackhole_guard.cli.settings_options import DEFAULT_CONFIG, find_config
 from blackhole_guard.config.load import read_settings
-from blackhole_guard.config.problems import Problem
+from blackhole_guard.config.problems import Problem, format_problem
 from blackhole_guard.server.control import ControlError, ReloadRequest, ask_reload
 from blackhole_guard.server.statedir import CONTROL, UNIT_STATE_DIR, find_running, find_systemd_dir, is_held
 from blackhole_guard.wire.names import escape_text
@@ -46,7 +46,7 @@ def command(config: str | None, state_dir: str | None, force: bool, as_json: boo
         click.echo(msgspec.json.format(reply.strip()))
     else:
         for problem in outcome.problems:
-            click.echo(escape_text(str(problem)), err=True)
+            click.echo(escape_text(format_problem(problem)), err=True)
         click.echo(f"{outcome.result}: {escape_text(outcome.text)}")
     sys.exit(0 if outcome.result in _GOOD else 1)
 

@@ -34,6 +34,13 @@ class Problem(msgspec.Struct, frozen=True, order=True):
         return f"{self.place}: {self.what}" + (f"; {self.hint}" if self.hint else "")
 
 
+def format_problem(problem: Problem) -> str:
+    """Write a problem as `check` shows it: a warning says that it is one."""
+    warning = "warning: " if problem.severity == "warning" else ""
+    hint = f"; {problem.hint}" if problem.hint else ""
+    return f"{problem.place}: {warning}{problem.what}{hint}"
+
+
 class SettingsError(Exception):
     """The settings or the maps do not load; holds every problem found in the run, sorted by place, at least one."""
 

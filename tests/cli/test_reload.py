@@ -91,6 +91,12 @@ def test_exit_code_and_text(run, play, reply, code):
     )
 
 
+def test_a_warning_says_that_it_is_one(run, play):
+    problem = {"place": {"file": "a.yaml"}, "what": "the file holds no map", "hint": "", "severity": "warning"}
+    play({**LOADED, "problems": [problem]})
+    assert run("reload", "--state-dir", "state").err == "a.yaml: warning: the file holds no map\n"
+
+
 def test_force_is_passed_on(run, play):
     server = play(LOADED)
     run("reload", "--state-dir", "state", "--force")
