@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pwd
 import shutil
 import stat
 import tempfile
@@ -70,6 +71,9 @@ def open_state_dir(path: str | None, user: User | None) -> StateDir:
     try:
         _make(path, user)
         with acting_as(user):
+            # A lock of its own in a directory of somebody else's would let it begin, and then end without a reason.
+            if not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             lock = _lock(path)
     except OSError as error:
         raise StateDirError(_explain(path, user, error)) from error
@@ -108,10 +112,16 @@ def is_held(path: str) -> bool:
 
 def _make(path: str, user: User | None) -> None:
     """Make the directory where it is missing; only then whose it is, is ours to say. Raises OSError."""
-    if not os.path.isdir(path):
-        os.makedirs(path, 0o750)
-        if user is not None and os.geteuid() == 0:
-            os.chown(path, user.uid, user.gid)
+    if os.path.isdir(path):
+        return
+    before = os.umask(0o022)  # the user must be able to enter what is made above it, which stays ours
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    finally:
+        os.umask(before)
+    os.mkdir(path, 0o750)
+    if user is not None and os.geteuid() == 0:
+        os.chown(path, user.uid, user.gid)
 
 
 def _open_private() -> StateDir:
@@ -177,14 +187,25 @@ def _sweep() -> None:
 
 
 def _explain(path: str, user: User | None, error: OSError) -> str:
-    name = user.name if user else f"the user with id {os.geteuid()}"
     if error.errno in (errno.EACCES, errno.EPERM):
+        name = user.name if user else _name_us()
+        if not os.path.isdir(path):
+            how = f"`mkdir -p {path} && chown {name} {path}` as root makes it"
+            return f"{name} cannot make the state directory {path}; {how}; or set another `server.state_dir`"
         return (
-            f"{name} cannot write to the state directory {path}; `chown {name} {path}`, "
-            "or set another `server.state_dir`"
+            f"{name} cannot write to the state directory {path}; `chown -R {name} {path}`, and see that this user may "
+            "enter the directories above it; or set another `server.state_dir`"
         )
     if error.errno == errno.EROFS:
         return (
             f"the state directory {path} is on a file system that cannot be written to; set another `server.state_dir`"
         )
     return f"the state directory {path} cannot be used: {error.strerror}; set another `server.state_dir`"
+
+
+def _name_us() -> str:
+    """Name our user as chown(1) takes it; a container need not list its users."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

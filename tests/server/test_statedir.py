@@ -220,10 +220,41 @@ class TestAnotherUser:
         assert os.geteuid() == 0
         state.close()
 
-    def test_a_directory_that_the_user_cannot_write_to(self, open_tmp):
+    def test_directories_above_a_new_one_can_be_entered(self, open_tmp):
+        before = os.umask(0o077)
+        state = open_state_dir(str(open_tmp / "a" / "b" / "state"), self.NOBODY)
+        assert os.umask(before) == 0o077
+        assert [os.stat(open_tmp / each).st_mode & 0o7777 for each in ("a", "a/b")] == [0o755, 0o755]
+        assert [os.stat(open_tmp / each).st_uid for each in ("a", "a/b", "a/b/state")] == [0, 0, 65534]
+        state.close()
+
+    @pytest.mark.parametrize("with_lock", [False, True])
+    def test_a_directory_that_the_user_cannot_write_to(self, open_tmp, with_lock):
         (open_tmp / "state").mkdir(mode=0o755)
-        with pytest.raises(StateDirError, match=r"nobody cannot write to .*; `chown nobody "):
+        if with_lock:  # from when the directory was its own
+            (open_tmp / "state" / LOCK).touch()
+            os.chown(open_tmp / "state" / LOCK, 65534, 65534)
+        with pytest.raises(StateDirError, match=r"nobody cannot write to .*; `chown -R nobody "):
             open_state_dir(str(open_tmp / "state"), self.NOBODY)
+        assert os.geteuid() == 0
+
+    def test_a_user_without_privileges_is_named(self, open_tmp):
+        def check():
+            os.setresuid(65534, 65534, 65534)
+            with pytest.raises(StateDirError, match=r"^nobody cannot make .*; `mkdir -p .*state && chown nobody "):
+                open_state_dir(str(open_tmp / "state"), None)
+            with pytest.raises(StateDirError, match=r"^nobody cannot write to "):
+                open_state_dir(str(open_tmp), None)
+
+        in_child(check)
+
+    def test_a_user_that_has_no_name(self, open_tmp):
+        def check():
+            os.setresuid(54321, 54321, 54321)
+            with pytest.raises(StateDirError, match=r"^54321 cannot write to .*; `chown -R 54321 "):
+                open_state_dir(str(open_tmp), None)
+
+        in_child(check)
 
     def test_a_file_system_that_cannot_be_written_to(self, tmp_path):
         with pytest.raises(StateDirError, match=r"cannot be written to|cannot be used"):
