@@ -78,7 +78,7 @@ def open_sockets(listen: Sequence[str] | None, port: int, slots: int) -> HeldSoc
                 if listen is None and endpoint.family == socket.AF_INET6 and error.errno in _NOT_HERE:
                     warnings[f"not listening on {endpoint}: this machine has no IPv6 loopback address"] = None
                 else:
-                    problems.append(str(error) if error.errno is None else _describe(endpoint, error))
+                    problems.append(str(error) if error.errno is None else _describe(endpoint, error, "server.listen"))
         if problems:
             raise ListenError(problems)
         stack.pop_all()
@@ -108,7 +108,7 @@ def open_http_sockets(listen: Sequence[str], port: int) -> tuple[socket.socket, 
             try:
                 sockets.append(_open_tcp(endpoint, stack, join=False))
             except OSError as error:
-                problems.append(f"metrics: {_describe(endpoint, error)}")
+                problems.append(f"metrics: {_describe(endpoint, error, 'telemetry.listen')}")
         if problems:
             raise ListenError(problems)
         stack.pop_all()
@@ -228,20 +228,22 @@ class _Unopened(OSError):
         self.protocol = protocol
 
 
-def _describe(endpoint: Endpoint, error: OSError) -> str:
-    """Say what is wrong with an endpoint, and how to mend it."""
+def _describe(endpoint: Endpoint, error: OSError, setting: str) -> str:
+    """Say what is wrong with an endpoint of a setting, and how to mend it."""
     protocol = error.protocol if isinstance(error, _Unopened) else "udp"
-    place = f"{endpoint}/{protocol}"
+    what = f"cannot listen on {endpoint}/{protocol}"
     if error.errno == errno.EADDRINUSE:
-        return f"cannot listen on {place}: it is taken by {describe_holders(protocol, endpoint)}"
+        holders = describe_holders(protocol, endpoint)
+        return f"{what}: it is taken by {holders}; stop that, or set another address or port in `{setting}`"
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
-            f"cannot listen on {place}: permission denied; start as root with `user:`, let systemd open the sockets, "
+            f"{what}: permission denied; start as root with `user:`, let systemd open the sockets, "
             "give CAP_NET_BIND_SERVICE, or choose a port from 1024 up"
         )
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"cannot listen on {place}: this machine does not have that address"
-    return f"cannot listen on {place}: {error.strerror}"
+        brackets = "; an IPv6 address with a port stands in brackets" if endpoint.family == socket.AF_INET6 else ""
+        return f"{what}: this machine does not have that address; mend `{setting}`{brackets}"
+    return f"{what}: {error.strerror}; mend `{setting}`"
 
 
 def _set_buffer(sock: socket.socket, what: str, sysctl: str, force: int, plain: int) -> list[str]:

@@ -57,6 +57,7 @@ class TestGroups:
                 open_sockets(held.addresses, 53, 1)
             assert f"{held.addresses[0]}/udp: it is taken by" in str(error.value)
             assert f"(pid {os.getpid()})" in str(error.value)
+            assert error.value.problems[0].endswith("; stop that, or set another address or port in `server.listen`")
         finally:
             held.close()
 
@@ -85,7 +86,11 @@ class TestGroups:
             "cannot listen on 198.51.100.1",
             "cannot listen on 198.51.100.2",
         ]
-        assert "this machine does not have that address" in error.value.problems[0]
+        assert error.value.problems[0].endswith("this machine does not have that address; mend `server.listen`")
+
+    def test_a_port_behind_an_address_without_brackets_is_explained(self):
+        with pytest.raises(ListenError, match=r"does not have that address; .* stands in brackets$"):
+            open_sockets(["::1:53"], 53, 1)  # an address by itself
 
     def test_a_free_port_is_free_in_tcp_too(self, monkeypatch):
         taken = [errno.EADDRINUSE, errno.EADDRINUSE]
@@ -312,5 +317,6 @@ class TestHttp:
     def test_what_is_taken_is_named_and_nothing_stays_open(self):
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port = holder.getsockname()[1]
-            with pytest.raises(ListenError, match=rf"^metrics: cannot listen on 127.0.0.1:{port}/tcp: it is taken by "):
+            text = rf"^metrics: cannot listen on 127.0.0.1:{port}/tcp: it is taken by .*`telemetry.listen`$"
+            with pytest.raises(ListenError, match=text):
                 sockets.open_http_sockets(["[::1]:0", "127.0.0.1"], port)
