@@ -73,6 +73,10 @@ def _read_settings_file(path: str) -> tuple[Settings, FileProblems]:
     node, problems = read_settings_document(path)
     if node is None:
         return Settings(), problems
+    if isinstance(node, Mapping) and "zone" in node.entries:
+        hint = "read it by --zones, or name it in `include` of a settings file"
+        problems.error(node.entries["zone"][0].line, "this is a map, not a settings file", hint)
+        return Settings(), problems
     settings = read_struct(node, Settings(), problems, others=(INLINE_MAPS,))
     include = tuple(resolve_pattern(pattern, path) for pattern in settings.include)
     return Settings(

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import msgspec
 
 from blackhole_guard.config.document import EntryReader, Mapping, Node, Scalar, Sequence, Streamed
+from blackhole_guard.config.load import INLINE_MAPS
 from blackhole_guard.config.maps import PtrTable, ZoneMap
 from blackhole_guard.config.problems import FileProblems, ValueProblem, quote
 from blackhole_guard.config.schema import describe, read_struct
-from blackhole_guard.config.settings import Defaults, HostName, Soa, Ttl
+from blackhole_guard.config.settings import Defaults, HostName, Settings, Soa, Ttl
 from blackhole_guard.config.values import Block, parse_block
 from blackhole_guard.reserved.addresses import enclosing_zone_block, parse_reverse_prefix
 from blackhole_guard.reserved.registry import ZONES, find_reserved_network, is_reserved
@@ -23,6 +24,7 @@ from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.names import format_name, pack_name
 
 NAMED_ZONES = frozenset(format_name(zone.apex).removesuffix(".") for zone in ZONES if zone.network is None)
+SETTINGS_KEYS = frozenset(Settings.__struct_fields__) - {"include"} | {INLINE_MAPS}  # that no map has
 OWN_KEYS = ("zone", "ptr", "delegate", "include")  # read here; the others by their types
 
 
@@ -63,7 +65,16 @@ def read_map(node: Node, defaults: Defaults, problems: FileProblems) -> tuple[Zo
         The map, None if it is not known which zone it is for; and the files that it includes.
     """
     if not isinstance(node, Mapping):
-        problems.error(node.line, f"the map is {describe(node)}, not a mapping", "write `zone: 10.0.0.0/8`")
+        hint = "write `zone: 10.0.0.0/8`"
+        if isinstance(node, Sequence):
+            hint += " without a dash; several maps are divided by a line `---`"
+        problems.error(node.line, f"the map is {describe(node)}, not a mapping", hint)
+        return None, ()
+    if "zone" not in node.entries and (keys := SETTINGS_KEYS & set(node.entries)):
+        line = min(node.entries[key][0].line for key in keys)
+        problems.error(
+            line, "this is a settings file, not a map", "read it by --config; it names its maps in `include`"
+        )
         return None, ()
     _note_loose_addresses(node, problems)
     policy = read_struct(node, _Policy(), problems, others=OWN_KEYS)

@@ -131,3 +131,13 @@ def test_a_million_inline_entries_do_not_become_nodes(read):
 )
 def test_a_pattern_for_the_working_directory(pattern, file, resolved):
     assert resolve_pattern(pattern, file) == resolved
+
+
+def test_a_map_in_place_of_the_settings_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("map.yaml").write_text("ttl: 5\nzone: 10.0.0.0/8\nptr: {10.0.0.3: web.example.com}\n")
+    settings, problems = read_settings("map.yaml")
+    assert settings == Settings()
+    assert [str(problem) for problem in problems] == [
+        "map.yaml:2: this is a map, not a settings file; read it by --zones, or name it in `include` of a settings file"
+    ]

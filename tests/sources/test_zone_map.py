@@ -134,7 +134,11 @@ ERRORS = [
     ),
     ("zone: fc00::/7", 1, "fc00::/7 is not reserved; of it, `fd00::/8` is"),
     ("zone: 8.8.8.0/24\nallow_public: no", 1, "8.8.8.0/24 is not reserved"),
+    ("- zone: 10.0.0.0/8", 1, "the map is a list, not a mapping; write `zone: 10.0.0.0/8` without a dash"),
+    ("include: [a.yaml]\nlog: {}\nserver: {port: 53}", 2, "this is a settings file, not a map; read it by --config"),
+    ("zones:\n- zone: 10.0.0.0/8", 1, "this is a settings file, not a map; read it by --config"),
     # keys
+    ("zone: 10.0.0.0/8\nlog: {}", 2, "unknown key `log`"),
     ("zone: 10.0.0.0/8\nptrs: {}", 2, "unknown key `ptrs`; did you mean `ptr`?"),
     ("zone: 10.0.0.0/8\nranges: {}", 2, "unknown key `ranges`"),
     ("zone: 10.0.0.0/8\nzone: 10.0.0.0/8", 2, "`zone` is given twice, first on line 1"),
