@@ -100,9 +100,9 @@ class Observer:
             return ""
 
     def resident(self) -> int:
-        """Octets of memory that it alone has."""
+        """Octets of memory that it has. Shared ones count: a fork's become its own one by one, whatever it does."""
         text = Path(f"/proc/{self.process}/smaps_rollup").read_text()
-        return 1024 * sum(int(match) for match in re.findall(r"^Private_\w+: +(\d+) kB", text, re.M))
+        return 1024 * sum(int(match) for match in re.findall(r"^Rss: +(\d+) kB", text, re.M))
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.process}/fd"))
