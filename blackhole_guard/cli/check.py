@@ -49,20 +49,31 @@ def command(
     else:
         print_problems(stderr, reading.problems)
         _print_summary(stderr if reading.errors else make_console(), reading, comparison)
-    raise SystemExit(1 if reading.errors else 0)
+    if isinstance(comparison, str):
+        raise click.ClickException(comparison)
+    raise SystemExit(0 if _would_load(reading, comparison) else 1)
 
 
-def _compare(reading: Reading, state_dir: str | None) -> Comparison:
-    """Compare with what a server serves; its state directory is found as `reload` finds it."""
+def _compare(reading: Reading, state_dir: str | None) -> Comparison | str:
+    """Compare with what a server serves, whose state directory is found as `reload` finds it; or say why not."""
     found = state_dir or reading.settings.server.state_dir
     running = [] if found else find_running()
     if found is None and len(running) != 1:
         which = "several servers run" if running else "no server of this user runs without a state directory"
-        raise click.ClickException(f"{which}: name the one to compare with by --state-dir")
+        return f"{which}: name the one to compare with by --state-dir"
     try:
         return compare(reading.zones, found or running[0], examples=EXAMPLES)
     except StoreError as error:
-        raise click.ClickException(f"nothing to compare with: {escape_text(str(error))}") from error
+        return f"nothing to compare with: {escape_text(str(error))}"
+
+
+def _would_load(reading: Reading, comparison: Comparison | str | None) -> bool:
+    """Whether the server would load this, as far as can be told."""
+    return not reading.errors and not (isinstance(comparison, Comparison) and _loses_too_much(reading, comparison))
+
+
+def _loses_too_much(reading: Reading, comparison: Comparison) -> bool:
+    return comparison.lost * 100 > comparison.served * reading.settings.server.max_drop
 
 
 def _print_zones(console: Console, reading: Reading) -> None:
@@ -107,7 +118,7 @@ def _label(zones: list[Zone], reading: Reading) -> str:
     return label if zones[0].ledger is not None else f"{label} (public)"
 
 
-def _print_summary(console: Console, reading: Reading, comparison: Comparison | None) -> None:
+def _print_summary(console: Console, reading: Reading, comparison: Comparison | str | None) -> None:
     errors = len(reading.errors)
     doubts = len(reading.problems) - errors
     warnings = f", {count(doubts, 'warning')}" if doubts else ""
@@ -115,8 +126,8 @@ def _print_summary(console: Console, reading: Reading, comparison: Comparison | 
         console.print(f"{count(errors, 'error')}{warnings}: nothing of this would be loaded", style="bold red")
         return
     _print_zones(console, reading)
-    if comparison is not None:
-        _print_comparison(console, comparison, reading.settings.server.max_drop)
+    if isinstance(comparison, Comparison):
+        _print_comparison(console, comparison)
     zones = reading.zones
     mapped = sum(zone.mapped for zone in zones.zones.values())
     parts = [
@@ -127,10 +138,15 @@ def _print_summary(console: Console, reading: Reading, comparison: Comparison | 
     if zones.cuts:
         parts.append(count(len(zones.cuts), "delegated zone"))
     console.print(f"{', '.join(parts)}; {count(len(reading.sources.files), 'file')} read", soft_wrap=True)
-    console.print(f"good{warnings}", style="bold green")
+    if isinstance(comparison, Comparison) and _loses_too_much(reading, comparison):
+        share = f"more than server.max_drop allows ({reading.settings.server.max_drop} %)"
+        text = f"{comparison.lost:,} of {count(comparison.served, 'record')} would go, {share}"
+        console.print(f"{text}: `reload` needs --force{warnings}", style="bold red", soft_wrap=True)
+    else:
+        console.print(f"good{warnings}", style="bold green")
 
 
-def _print_comparison(console: Console, comparison: Comparison, max_drop: int) -> None:
+def _print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(f"compared with what is served (generation {comparison.generation}):", style="bold")
     for zone in comparison.zones:
         console.print(f"  {zone.zone}: {_describe(zone)}", soft_wrap=True)
@@ -140,9 +156,6 @@ def _print_comparison(console: Console, comparison: Comparison, max_drop: int) -
             console.print("    ...")
     if not comparison.zones:
         console.print("  nothing would change")
-    if comparison.lost * 100 > comparison.served * max_drop:
-        text = f"{comparison.lost:,} of {count(comparison.served, 'record')} would go, more than server.max_drop allows"
-        console.print(f"  {text} ({max_drop} %): `reload` needs --force", style="yellow", soft_wrap=True)
     console.print()
 
 
@@ -154,11 +167,16 @@ def _describe(zone: ZoneComparison) -> str:
     return ", ".join([*parts, *(["SOA, NS or delegations changed"] if zone.apex else [])])
 
 
-def _as_json(reading: Reading, comparison: Comparison | None) -> dict[str, Any]:
+def _as_json(reading: Reading, comparison: Comparison | str | None) -> dict[str, Any]:
     zones = reading.zones
+    diff: dict[str, Any] = {}
+    if isinstance(comparison, str):
+        diff = {"diff": None, "diff_error": comparison}
+    elif comparison is not None:
+        diff = {"diff": msgspec.to_builtins(comparison)}
     return {
-        **({} if comparison is None else {"diff": msgspec.to_builtins(comparison)}),
-        "ok": not reading.errors,
+        **diff,
+        "ok": _would_load(reading, comparison),
         "config": None if reading.config is None else escape_text(reading.config),
         "files": [escape_text(path) for path in reading.sources.files],
         "problems": [_problem_as_json(problem) for problem in reading.problems],

@@ -239,8 +239,15 @@ def test_a_diff_of_many_records_is_cut(run, served, write):
 def test_a_load_that_would_be_refused_is_told(run, served, write):
     write(map="zone: 10.0.0.0/8\n")
     done = run("check", "--zones", "map.yaml", "--diff", "--state-dir", served)
-    assert done.code == 0
-    assert "3 of 5 records would go, more than server.max_drop allows (50 %): `reload` needs --force" in done.out
+    assert done.code == 1
+    assert done.lines[-1] == (
+        "3 of 5 records would go, more than server.max_drop allows (50 %): `reload` needs --force"
+    )
+    assert "  10.0.0.0/8: 3 gone" in done.lines
+    done = run("check", "--zones", "map.yaml", "--diff", "--state-dir", served, "--json")
+    assert (done.code, json.loads(done.out)["ok"]) == (1, False)
+    write(config="server: {max_drop: 60}\ninclude: [map.yaml]\n")
+    assert run("check", "--config", "config.yaml", "--diff", "--state-dir", served).code == 0
 
 
 def test_json_of_a_diff(run, served, write):
@@ -263,6 +270,11 @@ def test_no_diff_with_errors(run, served, write):
 def test_nothing_to_compare_with(run, tmp_path):
     done = run("check", "--diff", "--state-dir", str(tmp_path / "none"))
     assert done.code == 1 and done.err.startswith("Error: nothing to compare with: there is no snapshot ")
+    assert done.lines[-1] == "good"
+    done = run("check", "--diff", "--state-dir", str(tmp_path / "none"), "--json")
+    found = json.loads(done.out)
+    assert (done.code, found["ok"], found["diff"]) == (1, True, None)
+    assert found["diff_error"].startswith("nothing to compare with")
 
 
 @pytest.mark.parametrize(("found", "said"), [([], "no server of this user runs"), (["a", "b"], "several servers run")])
