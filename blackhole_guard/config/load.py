@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence as Listed
 
+import msgspec
+
 from blackhole_guard.config.document import Entry, Mapping, Node, Scalar, Sequence, read_documents
 from blackhole_guard.config.files import read_file
 from blackhole_guard.config.problems import FileProblems, Problem, SettingsError, ValueProblem
@@ -79,13 +81,14 @@ def _read_settings_file(path: str) -> tuple[Settings, FileProblems]:
         return Settings(), problems
     settings = read_struct(node, Settings(), problems, others=(INLINE_MAPS,))
     include = tuple(resolve_pattern(pattern, path) for pattern in settings.include)
-    return Settings(
-        settings.server, settings.telemetry, settings.log, settings.defaults, settings.reserved, include
-    ), problems
+    server = settings.server
+    if server.state_dir is not None:
+        server = msgspec.structs.replace(server, state_dir=resolve_pattern(server.state_dir, path))
+    return msgspec.structs.replace(settings, server=server, include=include), problems
 
 
 def resolve_pattern(pattern: str, file: str) -> str:
-    """Turn a pattern that is relative to the file that names it into one for the working directory."""
+    """Turn a path or pattern that is relative to the file that names it into one for the working directory."""
     return os.path.normpath(os.path.join(os.path.dirname(file), pattern))
 
 

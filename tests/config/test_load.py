@@ -133,6 +133,14 @@ def test_a_pattern_for_the_working_directory(pattern, file, resolved):
     assert resolve_pattern(pattern, file) == resolved
 
 
+def test_the_state_directory_is_relative_to_the_settings_file(tmp_path):
+    (tmp_path / "config.yaml").write_text("server: {state_dir: state}\n")
+    (tmp_path / "absolute.yaml").write_text("server: {state_dir: /var/lib/state}\n")
+    assert load_settings(str(tmp_path / "config.yaml")).server.state_dir == str(tmp_path / "state")
+    assert load_settings(str(tmp_path / "absolute.yaml")).server.state_dir == "/var/lib/state"
+    assert load_settings(str(tmp_path / "config.yaml"), {"server.state_dir": "here"}).server.state_dir == "here"
+
+
 def test_a_map_in_place_of_the_settings_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("map.yaml").write_text("ttl: 5\nzone: 10.0.0.0/8\nptr: {10.0.0.3: web.example.com}\n")
