@@ -4,6 +4,8 @@ import importlib
 
 import click
 
+from blackhole_guard import __version__
+
 COMMANDS = {
     "serve": "Serve the reserved reverse zones.",
     "check": "Validate settings and maps; say what would be served.",
@@ -35,5 +37,6 @@ class LazyCommands(click.Group):
 
 
 @click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, message="blackhole-guard %(version)s")
 def main() -> None:
     """Authoritative, never-recursing DNS server for the reserved reverse zones."""

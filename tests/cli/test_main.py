@@ -24,6 +24,7 @@ def test_an_unknown_command_is_wrong_use(run):
 
 
 def test_version(run):
+    assert run("--version").out == f"blackhole-guard {__version__}\n"
     assert run("version").out.startswith(f"blackhole-guard {__version__} (Python 3.")
     assert json.loads(run("version", "--json").out)["registry"] == "2025-06-16"
 
