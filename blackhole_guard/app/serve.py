@@ -66,23 +66,35 @@ def serve(config: str | None, overrides: Overrides, on_started: Callable[[Starte
         overrides: what replaces parts of it.
         on_started: called in the supervisor when every worker serves.
     Raises:
-        ServeError: it cannot start, or there is nothing to serve.
+        ServeError: it cannot start, or there is nothing to serve, and who reads the log is a person. Otherwise that is
+            logged.
     """
     os.umask(os.umask(0o077) | 0o027)  # what is made here is nobody else's to read; a stricter mask stays
     notifier = Notifier(os.environ)
     try:
         settings = load_settings(config, overrides)
+    except SettingsError as error:
+        return _give_up(open_log("auto", "info", sys.stderr), _texts(error.problems))
+    server = _Server(config, overrides, settings, notifier, on_started)
+    try:
         with ExitStack() as stack:
-            server = _Server(config, overrides, settings, notifier, on_started)
             server.open(stack)
             stack.pop_all()  # the supervisor closes them from here on
-    except SettingsError as error:
-        raise ServeError(_texts(error.problems)) from error
     except ListenError as error:
-        raise ServeError(error.problems) from error
+        return _give_up(server.log, error.problems)
     except (PrivilegeError, StateDirError) as error:
-        raise ServeError((str(error),)) from error
+        return _give_up(server.log, (str(error),))
     return server.run()
+
+
+def _give_up(log: Log, lines: tuple[str, ...]) -> int:
+    """Say why there is nothing to run: people get plain lines, who collects logs gets them as log lines."""
+    if log.is_for_people:
+        raise ServeError(lines)
+    for line in lines:
+        log.error("cannot start", reason=line)
+    log.close()
+    return EXIT_NOTHING_TO_SERVE
 
 
 class _Server:
@@ -101,9 +113,9 @@ class _Server:
         self._settings = settings
         self._notifier = notifier
         self._on_started = on_started
+        self.log = open_log(settings.log.format, settings.log.level, sys.stderr)
         workers = settings.server.workers
         self._workers = count_cpus() if workers == "auto" else workers
-        self._log: Log
         self._state: StateDir
         self._held: HeldSockets
         self._metrics: tuple[str, ...] = ()
@@ -111,7 +123,6 @@ class _Server:
     def open(self, stack: ExitStack) -> None:
         """Open what must be open before the privileges are dropped, and drop them."""
         server, telemetry = self._settings.server, self._settings.telemetry
-        self._log = open_log(self._settings.log.format, self._settings.log.level, sys.stderr)
         user = find_user(server.user) if server.user is not None else None
         self._state = open_state_dir(server.state_dir or find_systemd_dir(os.environ), user)
         stack.callback(self._state.close)
@@ -127,7 +138,7 @@ class _Server:
             preload()
         drop_privileges(user)
         if os.geteuid() == 0:
-            self._log.warning("runs as root; set server.user to drop the privileges that serving does not need")
+            self.log.warning("runs as root; set server.user to drop the privileges that serving does not need")
         try:
             self._control = ControlServer(self._state.control)
         except OSError as error:
@@ -136,7 +147,7 @@ class _Server:
     def run(self) -> int:
         """Serve until told to stop."""
         self._board = board = Board(self._workers)
-        self._log.on_loss = partial(self._meter(board.supervisor_page).add, "log_lines_lost")
+        self.log.on_loss = partial(self._meter(board.supervisor_page).add, "log_lines_lost")
         self._supervisor = os.getpid()
         loader = Loader(self._config, self._overrides, self._state.path, self._settings)
         supervisor = Supervisor(
@@ -146,7 +157,7 @@ class _Server:
                 control=self._control,
                 notifier=self._notifier,
                 board=board,
-                log=self._log,
+                log=self.log,
                 run_worker=self._work,
                 run_loader=loader.run,
                 run_observer=self._observe if self._http else None,
@@ -157,15 +168,15 @@ class _Server:
         code = supervisor.run()
         if code == EXIT_NOTHING_TO_SERVE:
             last = supervisor.last_load
-            raise ServeError((*_texts(last.problems), f"nothing to serve: {last.text}"))
+            return _give_up(self.log, (*_texts(last.problems), f"nothing to serve: {last.text}"))
         return code
 
     def _say_how_it_is(self, activated: bool) -> None:
         for warning in self._held.warnings:
-            self._log.warning("sockets", warning=warning)
+            self.log.warning("sockets", warning=warning)
         if activated and self._settings.server.listen is not None:
-            self._log.warning("systemd opened the sockets, so server.listen does not count")
-        self._log.info(
+            self.log.warning("systemd opened the sockets, so server.listen does not count")
+        self.log.info(
             "starting",
             version=__version__,
             listen=", ".join(self._held.addresses),
@@ -186,7 +197,7 @@ class _Server:
         for sock in self._http:
             sock.close()
         meter = self._meter(slot)
-        self._log.on_loss = partial(meter.add, "log_lines_lost")
+        self.log.on_loss = partial(meter.add, "log_lines_lost")
         responder = SnapshotResponder(self._board.control.cells, self._open_newest, meter, self._report)
         responder.refresh()  # without a first snapshot there is no worker: it fails here, and is started again
         return run_worker(
@@ -197,23 +208,23 @@ class _Server:
                 supervisor=self._supervisor,
                 responder=responder,
                 meter=meter,
-                log=self._log,
+                log=self.log,
                 beat=partial(self._board.control.beat, slot),
             )
         )
 
     def _report(self, error: Exception) -> None:
         """Log an error that made an answer SERVFAIL; the log holds back those that are many."""
-        self._log.warning("unexpected error in an answer", error=repr(error), where=find_origin(error))
+        self.log.warning("unexpected error in an answer", error=repr(error), where=find_origin(error))
 
     def _observe(self) -> int:
         """Be the observer, in its process."""
         meter = self._meter(self._board.observer_page)
-        self._log.on_loss = partial(meter.add, "log_lines_lost")
-        return observe(self._board, self._http, self._open_newest, self._log)
+        self.log.on_loss = partial(meter.add, "log_lines_lost")
+        return observe(self._board, self._http, self._open_newest, self.log)
 
     def _tell(self, result: LoadResult) -> None:
-        self._log.info("serving", zones=result.zones, records=result.records)
+        self.log.info("serving", zones=result.zones, records=result.records)
         self._on_started(Started(self._held.addresses, self._metrics, self._state.path, result, self._workers))
 
 

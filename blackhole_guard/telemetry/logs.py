@@ -55,6 +55,11 @@ class Log:
         self._untold = 0  # lines lost since the last one that was written
         self._logger: Any = None
 
+    @property
+    def is_for_people(self) -> bool:
+        """Whether the lines are plain text."""
+        return self._render in (render_text, render_colour)
+
     def debug(self, event: str, **fields: object) -> None:
         """Log what only a developer asks for."""
         self._log("debug", event, fields)

@@ -1,5 +1,6 @@
 """The real `blackhole-guard serve`: answers, reloads, deaths, ends."""
 
+import json
 import os
 import pty
 import signal
@@ -219,6 +220,23 @@ class TestStart:
             assert any(line.startswith(f"{service.maps}/map.yaml:3: ") and "; " in line for line in log)
             assert any(line.startswith(f"{service.maps}/map.yaml:4: ") for line in log)
             assert log[-1].startswith("nothing to serve: 2 errors")
+
+    def test_who_collects_logs_gets_the_errors_as_log_lines(self, tmp_path):
+        with Service(tmp_path, maps=BROKEN, config="log: {format: json}") as service:
+            service.spawn()
+            assert service.process.wait(20) == 1
+            lines = [json.loads(line) for line in service.log()]
+            reasons = [line["reason"] for line in lines if line["level"] == "error" and line["event"] == "cannot start"]
+            assert reasons[0].startswith(f"{service.maps}/map.yaml:3: ")
+            assert reasons[-1].startswith("nothing to serve: ")
+
+    def test_a_taken_port_is_logged_with_its_priority_in_the_journal(self, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            listen = f"127.0.0.1:{taken.getsockname()[1]}"
+            with Service(tmp_path, "--listen", listen, config="log: {format: journald}") as service:
+                service.spawn()
+                assert service.process.wait(20) == 1
+                assert service.log()[-1].startswith("<3>cannot start ") and listen in service.log()[-1]
 
     def test_broken_settings(self, tmp_path):
         with Service(tmp_path, config="server:\n  prot: 5\n  workers: 0\n") as service:
