@@ -188,6 +188,21 @@ class Loads:
 
     def _start(self, request: LoadRequest, answers: list[Answer] | None = None) -> None:
         self._watch_at = None
+        now = self._clock()
+        try:
+            pid, reader = self._fork_loader(request)
+        except OSError as error:  # no memory, no descriptors, or too many processes
+            result = self._fail(f"no loader could be started: {error.strerror}")
+            self._settle(result, b"", answers or [], self._backoff.next_start(now, now))
+            return
+        deadline = None if request.purpose is Purpose.WATCH else now + LONGEST
+        self._running = running = _Running(pid, reader, request, answers or [], now, deadline)
+        self._poller.watch(reader, lambda: self._read(running))
+        if request.purpose is Purpose.LOAD:
+            self._on_begin()
+
+    def _fork_loader(self, request: LoadRequest) -> tuple[int, int]:
+        """Fork a loader; returns its process id, and where its report will come. Raises OSError."""
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
 
@@ -202,21 +217,13 @@ class Loads:
                 pipe.write(self._run_loader(request, begin))
             return 0
 
-        now = self._clock()
         try:
-            pid = self._fork(run)
-        except OSError as error:  # no memory, or too many processes
+            return self._fork(run), reader
+        except OSError:
             os.close(reader)
+            raise
+        finally:
             os.close(writer)
-            result = self._fail(f"no loader could be started: {error.strerror}")
-            self._settle(result, b"", answers or [], self._backoff.next_start(now, now))
-            return
-        os.close(writer)
-        deadline = None if request.purpose is Purpose.WATCH else now + LONGEST
-        self._running = running = _Running(pid, reader, request, answers or [], now, deadline)
-        self._poller.watch(reader, lambda: self._read(running))
-        if request.purpose is Purpose.LOAD:
-            self._on_begin()
 
     def _read(self, running: _Running) -> None:
         """Read what there is of the report."""

@@ -144,6 +144,19 @@ class Slots:
 
     def _start(self, slot: _Slot, now: float) -> None:
         slot.start_at = None
+        try:
+            ours = self._fork_worker(slot)
+        except OSError as error:  # no memory, no descriptors, or too many processes
+            slot.start_at = slot.backoff.next_start(now, now)
+            self._log.error("no worker could be started", slot=slot.number, error=error.strerror)
+            return
+        slot.channel = Channel(ours)
+        slot.started = now
+        slot.ready, slot.silent, slot.beat = False, 0, self._board.last_beat(slot.number)
+        self._poller.watch(slot.channel, lambda: self._hear(slot))
+
+    def _fork_worker(self, slot: _Slot) -> socket.socket:
+        """Fork a slot's worker; returns our end of its channel. Raises OSError."""
         ours, theirs = open_channel()
 
         def run() -> int:
@@ -152,17 +165,12 @@ class Slots:
 
         try:
             slot.pid = self._fork(slot.number, run)
-        except OSError as error:  # no memory, or too many processes
+        except OSError:
             ours.close()
-            slot.start_at = slot.backoff.next_start(now, now)
-            self._log.error("no worker could be started", slot=slot.number, error=error.strerror)
-            return
+            raise
         finally:
             theirs.close()
-        slot.channel = Channel(ours)
-        slot.started = now
-        slot.ready, slot.silent, slot.beat = False, 0, self._board.last_beat(slot.number)
-        self._poller.watch(slot.channel, lambda: self._hear(slot))
+        return ours
 
     def _hear(self, slot: _Slot) -> None:
         """Take what a worker says."""

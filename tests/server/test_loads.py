@@ -76,6 +76,18 @@ def test_without_memory_for_a_loader_it_is_a_failed_load(rig):
     assert json.loads(answers[0])["result"] == "failed"
 
 
+def test_without_a_descriptor_for_the_report_it_is_a_failed_load(rig, monkeypatch):
+    def fail():
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as short:
+        short.setattr(loads.os, "pipe", fail)
+        rig.loads.ask()
+    result = rig.await_result()
+    assert (result.result, result.reported) == ("failed", False)
+    assert "no loader could be started: Too many open files" in result.text
+
+
 def test_without_memory_for_a_watcher_it_is_tried_again_later(rig):
     rig.loads.ask()
     rig.fails = True  # from the next one on

@@ -105,6 +105,19 @@ def test_a_fork_that_fails_is_tried_again(rig):
     assert rig.slots.pids == [1000, 1001]
 
 
+def test_without_a_descriptor_for_its_channel_a_worker_is_tried_again(rig, monkeypatch):
+    def fail():
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as short:
+        short.setattr(module, "open_channel", fail)
+        rig.slots.start()
+    assert rig.slots.pids == []
+    assert rig.log.lines[0] == ("no worker could be started", {"slot": 0, "error": "Too many open files"})
+    rig.slots.tick(rig.now)
+    assert rig.slots.pids == [1000, 1001]
+
+
 def test_a_worker_serves_once_it_says_so(rig):
     rig.slots.start()
     assert not rig.slots.serving
