@@ -161,12 +161,13 @@ class Supervisor:
 
     def _on_signals(self) -> None:
         came = self._signals.take()
+        if came & {signal.SIGTERM, signal.SIGINT}:
+            # Before the dead are counted: who told us to end may have told our children, too.
+            self._stop(EXIT_STOPPED)
         for child in reap():
             if not (self._slots.take_exit(child) or self._loads.take_exit(child)):
                 self._observer.take_exit(child)
-        if came & {signal.SIGTERM, signal.SIGINT}:
-            self._stop(EXIT_STOPPED)
-        elif signal.SIGHUP in came:
+        if signal.SIGHUP in came:
             self._loads.ask()
 
     def _on_reload(self, force: bool, answer: Answer) -> None:

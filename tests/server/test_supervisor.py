@@ -92,6 +92,19 @@ class TestEnd:
             assert not any(is_running(pid) for pid in children.values())
             assert not os.path.exists(os.path.join(server.state_dir, "control.sock"))
 
+    def test_told_together_with_its_children_it_takes_their_ends_for_no_deaths(self, folder):
+        with Supervised(folder, slots=2) as server:
+            server.await_serving()
+            children = server.children().values()
+            os.kill(server.pid, signal.SIGSTOP)
+            for pid in (server.pid, *children):
+                os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: not any(is_running(pid) for pid in children))
+            os.kill(server.pid, signal.SIGCONT)
+            assert server.await_exit(4) == 0
+            assert server.events("stopping")
+            assert not server.events("a worker died") and not server.events("the observer died")
+
     def test_it_finishes_what_is_in_hand(self, folder):
         with Supervised(folder) as server:
             server.await_serving()

@@ -70,6 +70,7 @@ def test_the_service_relies_on_what_the_program_does():
     assert service["ExecReload"] == [f"{INSTALLED} reload"]
     assert service["CapabilityBoundingSet"] == [""]
     assert f"/var/lib/{service['StateDirectory'][0]}" == UNIT_STATE_DIR
+    assert service["KillMode"] == ["mixed"]  # SIGTERM is the supervisor's: it has its children end
     assert float(service["TimeoutStopSec"][0]) > 5.5  # what the supervisor gives its workers
 
 
