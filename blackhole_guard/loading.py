@@ -75,13 +75,35 @@ def load(
     try:
         store = open_store(state_dir)
     except StoreError as error:
-        problem = Problem(Place(escape_text(state_dir)), str(error), "see that it is ours to write, and has space")
-        return LoadReport("failed", str(error), problems=(problem,))
+        return _report_closed(state_dir, error)
     try:
         report = _Load(config_path, overrides, store, force=force, now=now).run()
     finally:
         store.close()
     return msgspec.structs.replace(report, seconds=round(time.monotonic() - started, 3))
+
+
+def _report_closed(state_dir: str, error: StoreError) -> LoadReport:
+    """Report that the store cannot be opened for writing; what it holds may be served all the same."""
+    problems = (Problem(Place(escape_text(state_dir)), str(error), "see that it is ours to write, and has space"),)
+    path = snapshot_path(state_dir)
+    try:
+        check_snapshot_file(path, deeply=True)
+        snapshot = open_snapshot(path)
+    except StoreError:
+        return LoadReport("failed", str(error), problems=problems)
+    try:
+        return LoadReport(
+            "failed",
+            f"{error}; the old zones are served",
+            generation=snapshot.generation,
+            serving=True,
+            problems=problems,
+            zones=len(snapshot.zones),
+            records=_count_records(snapshot),
+        )
+    finally:
+        snapshot.close()
 
 
 class _Load:

@@ -29,6 +29,14 @@ _STATE = b"state"
 _VERSION = b"version"  # and the version's number in eight octets
 
 
+# LMDB's own errors for a file that it cannot make sense of. Others are the system's: the file may be as good as ever.
+_NONSENSE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
+
+
+class BrokenJournalError(StoreError):
+    """What stands there is no journal of this format, so it may be made anew."""
+
+
 class StoredSerial(msgspec.Struct, frozen=True, array_like=True):
     """The serial that a zone had last."""
 
@@ -155,7 +163,8 @@ def open_journal(path: str) -> Journal:
     """Open the journal; an empty one is made where there is none.
 
     Raises:
-        StoreError: it cannot be opened, is broken or has another format.
+        BrokenJournalError: it is broken, or has another format.
+        StoreError: it cannot be opened, now.
     """
     try:
         fresh = not os.path.exists(path)
@@ -164,22 +173,33 @@ def open_journal(path: str) -> Journal:
         if fresh:
             os.chmod(path, MODE)
             sync_directory(os.path.dirname(path) or ".")
+    except _NONSENSE as error:
+        raise BrokenJournalError(f"the journal {path} is broken: {describe(error, path)}") from error
     except (lmdb.Error, OSError) as error:
         raise StoreError(f"the journal {path} cannot be opened: {describe(error, path)}") from error
+    try:
+        state = _read_state(env, path)
+    except (lmdb.Error, OSError) as error:
+        env.close()
+        raise StoreError(f"the journal {path} cannot be read: {describe(error, path)}") from error
+    except StoreError:
+        env.close()
+        raise
+    return Journal(path, env, state)
+
+
+def _read_state(env: lmdb.Environment, path: str) -> JournalState:
+    """Read the state. Raises BrokenJournalError, lmdb.Error, OSError."""
     try:
         _pad(env, path)
         with env.begin() as transaction:
             packed = transaction.get(_STATE)
         state = JournalState() if packed is None else msgspec.msgpack.decode(packed, type=JournalState)
-        if state.format != FORMAT:
-            raise StoreError(f"the journal {path} has the format {state.format}, and this program reads {FORMAT}")
-    except (lmdb.Error, msgspec.MsgspecError, OSError) as error:
-        env.close()
-        raise StoreError(f"the journal {path} is broken") from error
-    except StoreError:
-        env.close()
-        raise
-    return Journal(path, env, state)
+    except (*_NONSENSE, msgspec.MsgspecError) as error:
+        raise BrokenJournalError(f"the journal {path} is broken") from error
+    if state.format != FORMAT:
+        raise BrokenJournalError(f"the journal {path} has the format {state.format}, and this program reads {FORMAT}")
+    return state
 
 
 def _pad(env: lmdb.Environment, path: str) -> None:

@@ -20,6 +20,7 @@ from blackhole_guard.store.content import Content, StoredZone, get_serial, set_s
 from blackhole_guard.store.difference import Difference, ZoneChange, compare
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.journal import (
+    BrokenJournalError,
     Journal,
     JournalState,
     StoredSerial,
@@ -87,7 +88,7 @@ def open_store(directory: str) -> Store:
     """Open a state directory; what is broken in it is put aside, and said in `warnings`.
 
     Raises:
-        StoreError: another process has it open, or the journal can neither be opened nor made anew.
+        StoreError: another process has it open, or the journal can neither be opened nor, broken, be made anew.
     """
     warnings: list[str] = []
     with contextlib.ExitStack() as undo:
@@ -125,7 +126,7 @@ def _lock(directory: str) -> int:
 def _open_journal(path: str, warnings: list[str]) -> Journal:
     try:
         return open_journal(path)
-    except StoreError as error:
+    except BrokenJournalError as error:
         warnings.append(f"{error}; it is made anew")
     try:
         remove(path)

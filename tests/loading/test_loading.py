@@ -11,6 +11,7 @@ from blackhole_guard.config.load import read_settings
 from blackhole_guard.config.settings import ServerSettings
 from blackhole_guard.loading import LoadReport, compare, fingerprint, load
 from blackhole_guard.sources.load import load_sources
+from blackhole_guard.store import update
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.wire.names import pack_name
@@ -307,6 +308,20 @@ def test_a_state_directory_that_is_not_there_is_told(site):
     report = site.load()
     assert (report.result, report.serving) == ("failed", False)
     assert "cannot be opened: No such file or directory" in report.text
+
+
+def test_a_store_that_cannot_be_opened_for_writing_still_serves(site, monkeypatch):
+    first = site.load()
+
+    def fail(path):
+        raise StoreError(f"the journal {path} cannot be opened: Cannot allocate memory")
+
+    monkeypatch.setattr(update, "open_journal", fail)
+    report = site.load()
+    assert (report.result, report.serving, report.generation) == ("failed", True, first.generation)
+    assert (report.zones, report.records) == (first.zones, first.records)
+    assert report.text.endswith("cannot be opened: Cannot allocate memory; the old zones are served")
+    assert [problem.hint for problem in report.problems] == ["see that it is ours to write, and has space"]
 
 
 def test_a_snapshot_that_cannot_be_written_is_told_and_the_old_one_stays(site):

@@ -10,6 +10,7 @@ from blackhole_guard.store.content import set_serial
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.journal import (
     FORMAT,
+    BrokenJournalError,
     JournalState,
     StoredSerial,
     StoredVersion,
@@ -149,7 +150,7 @@ def test_a_broken_journal_is_told_and_kills_nobody(path, damage):
         elif damage == "zeros":
             file.seek(8192)
             file.write(bytes(size - 8192))
-    with pytest.raises(StoreError, match=r"cannot be opened|is broken|has the format"):
+    with pytest.raises(BrokenJournalError, match=r"is broken|has the format"):
         open_journal(path)
 
 

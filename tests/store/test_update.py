@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import lmdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -223,6 +224,21 @@ def test_a_broken_journal_is_made_anew(tmp_path):
     assert len(warnings) == 1
     assert warnings[0].endswith("; it is made anew")
     assert serials(tmp_path) == {"10.0.0.0/8": int(NOW) + 1}
+
+
+@pytest.mark.parametrize("error", [lmdb.MemoryError, lmdb.ReadonlyError, lmdb.Error])
+def test_a_journal_that_cannot_be_opened_now_is_kept(tmp_path, monkeypatch, error):
+    publish(tmp_path, make_content(ptrs=A))
+    publish(tmp_path, make_content(ptrs=B))
+
+    def fail(path, **options):
+        raise error(f"{path}: Too many open files")
+
+    with monkeypatch.context() as short:
+        short.setattr(lmdb, "open", fail)
+        with pytest.raises(StoreError, match=r"journal\.mdb cannot be opened: Too many open files"):
+            open_store(str(tmp_path))
+    assert len(versions(tmp_path)) == 1
 
 
 def test_a_directory_that_is_not_there_is_an_error(tmp_path):
