@@ -18,6 +18,7 @@ _LONGEST_REQUEST = 4096  # octets
 _LONGEST_NAME = 107  # octets of a unix socket's address (unix(7)); longer ones go by way of their directory
 _MOST = 32  # connections; more wait in the backlog
 _PATIENCE = 5.0  # seconds to send a request, or to take some more of a reply
+_REST = 1.0  # seconds without accepting when there is nothing to accept with, or the loop would spin
 _BACKLOG = 128
 
 
@@ -57,6 +58,7 @@ class ControlServer:
             os.unlink(path)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._connections: set[_Connection] = set()
+        self._rests_until = 0.0  # monotonic seconds
         before = os.umask(0o177)
         try:
             with _reachable(path) as name:
@@ -76,9 +78,10 @@ class ControlServer:
         poller.watch(self._listener, self._accept)
 
     def tick(self, now: float) -> None:
-        """Close connections that take too long. `now`: monotonic seconds."""
+        """Close connections that take too long, and take requests again after a rest. `now`: monotonic seconds."""
         for connection in [each for each in self._connections if each.is_overdue(now)]:
             connection.close()
+        self._listen(now)
 
     def leave(self) -> None:
         """In a child: close the descriptors."""
@@ -96,15 +99,27 @@ class ControlServer:
             os.unlink(self._path)
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # it went away again, or there is no descriptor left
+        try:
             sock, _ = self._listener.accept()
-            self._connections.add(_Connection(sock, self._poller, self._on_reload, self._forget))
-            if len(self._connections) >= _MOST:
-                self._poller.forget(self._listener)
+        except (BlockingIOError, ConnectionAbortedError):  # it went away again
+            return
+        except OSError:  # there is no descriptor left
+            self._rests_until = monotonic() + _REST
+            self._poller.forget(self._listener)
+            return
+        self._connections.add(_Connection(sock, self._poller, self._on_reload, self._forget))
+        if len(self._connections) >= _MOST:
+            self._poller.forget(self._listener)
 
     def _forget(self, connection: "_Connection") -> None:
         self._connections.discard(connection)
-        if self._listener.fileno() >= 0 and not self._poller.is_watched(self._listener):
+        self._listen(monotonic())
+
+    def _listen(self, now: float) -> None:
+        """Watch the listener unless there are too many connections, or it rests."""
+        if self._listener.fileno() < 0 or len(self._connections) >= _MOST or now < self._rests_until:
+            return
+        if not self._poller.is_watched(self._listener):
             self._poller.watch(self._listener, self._accept)
 
 

@@ -164,6 +164,26 @@ def test_more_clients_than_there_may_be_wait_their_turn(path, monkeypatch):
             client.close()
 
 
+def test_without_a_descriptor_left_it_rests_instead_of_spinning(path, monkeypatch):
+    monkeypatch.setattr(control, "_REST", 0.3)
+    with Serving(path) as serving, socket.socket(socket.AF_UNIX) as client:
+        real, tries = serving.server._listener, []
+
+        class Exhausted:
+            fileno, close = real.fileno, real.close
+
+            def accept(self):
+                tries.append(None)
+                raise OSError(24, "Too many open files")
+
+        serving.server._listener = Exhausted()
+        client.connect(path)
+        time.sleep(1.0)
+        assert 2 <= len(tries) <= 4
+        serving.server._listener = real
+        assert ask_reload(path, ReloadRequest("reload"))
+
+
 def test_the_server_ends_without_a_reply(path):
     with Serving(path, at_once=False) as serving:
         threading.Timer(0.2, lambda: [each.close() for each in list(serving.server._connections)]).start()
