@@ -21,6 +21,7 @@ LOOK = 0.5  # seconds between two looks at the workers' beats; a worker beats as
 _SUSPECT = 3
 _HANGS = 5
 _HANGS_STARTING = 20
+_OUTAGE = 1.0  # seconds at most until the next start where no worker is left to answer meanwhile
 
 RunWorker = Callable[[int, socket.socket], int]  # slot, the worker's end of its channel -> exit code
 ForkWorker = Callable[[int, Callable[[], int]], int]  # slot, what to run -> process id
@@ -231,6 +232,8 @@ class Slots:
             return
         slot.sockets.stamp_arrivals(True)
         slot.start_at = slot.backoff.next_start(slot.started, now)
+        if not self.pids:
+            slot.start_at = min(slot.start_at, now + _OUTAGE)
         self._board.note_death(slot.number)
         self._settle()
         self._log.warning(

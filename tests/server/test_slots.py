@@ -187,3 +187,22 @@ def test_when_it_stops_deaths_are_expected(rig):
     assert rig.killed == []
     rig.slots.kill()
     assert rig.killed == [1001]
+
+
+def test_where_no_worker_is_left_the_next_one_starts_within_a_second(rig):
+    rig.slots.start()
+    rig.say_ready(0, 1)
+    for _ in range(12):  # both die again and again, and their back-off is at its most
+        for slot in (0, 1):
+            assert rig.slots.take_exit(Exit(1000 + slot, 9))
+        assert rig.slots.pids == []
+        rig.now += 1
+        rig.slots.tick(rig.now)
+        assert rig.slots.pids
+        rig.now += 4  # by then both are due
+        rig.slots.tick(rig.now)
+        assert rig.slots.pids == [1000, 1001]
+    rig.slots.take_exit(Exit(1001, 9))
+    rig.now += 1.5
+    rig.slots.tick(rig.now)
+    assert rig.slots.pids == [1000]  # a neighbour answers meanwhile
