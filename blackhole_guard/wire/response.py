@@ -117,10 +117,12 @@ class _Writer:
     def _add_name(self, name: bytes, known: dict[bytes, int]) -> None:
         buffer, base, position = self._buffer, len(self._buffer), 0
         fresh = []
+        exact = True  # whether the octets spell the name in its own case
         while length := name[position]:
             suffix = name[position:]
             offset = known.get(suffix)
             if offset is not None:
+                exact = self._names.get(suffix) == offset
                 buffer += name[:position]
                 buffer += _U16.pack(_POINTER | offset)
                 break
@@ -130,8 +132,9 @@ class _Writer:
             buffer += name
         for suffix, offset in fresh:
             if offset <= _MAX_POINTER:
-                self._names.setdefault(suffix, offset)
                 self._owners.setdefault(suffix, offset)
+                if exact:
+                    self._names.setdefault(suffix, offset)
 
 
 def _offsets(qname: bytes) -> dict[bytes, int]:

@@ -181,6 +181,13 @@ def test_records_have_the_class_of_the_question():
     assert response.endswith(b"\xc0\x0c\0\x10\0\3\0\0\0\0\0\2\1x")
 
 
+def test_an_owner_in_the_case_of_the_question_lends_its_octets_to_no_rdata():
+    glue = RRset(pack_name("a.example"), RRType.NS, 0, (pack_name("a.example"),))
+    response = render(ask(pack_name("EXAMPLE")), Sections(additional=(glue,)))
+    (record,) = dns.message.from_wire(response).additional
+    assert record[0].to_wire() == pack_name("a.example")
+
+
 def test_records_of_a_snapshot_that_is_broken_raise():
     with pytest.raises(WireError):
         render(ask(), Sections(answer=(RRset(NAME, RRType.PTR, 0, (b"\5ab",)),)))
