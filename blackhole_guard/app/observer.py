@@ -36,7 +36,7 @@ def observe(board: Board, sockets: tuple[socket.socket, ...], open_newest: Calla
     build = Build(__version__, platform.python_version(), registry.UPDATED)
     facts = Facts(board.pages, board.control, build, _ServedFacts(board, open_newest).read)
     # The supervisor has tied this process to its own life already.
-    return run_observer(ObserverContext(sockets, facts, log, prepare=lambda: True))
+    return run_observer(ObserverContext(sockets, facts, log))
 
 
 def preload() -> None:

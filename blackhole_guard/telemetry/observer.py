@@ -21,7 +21,6 @@ from blackhole_guard.telemetry.http_gate import SECURITY_HEADERS, Gate
 from blackhole_guard.telemetry.metrics import Exposition, Facts, Served, accepts_gzip, choose_form
 
 EXIT_STOPPED = 0
-EXIT_ORPHANED = 1  # the supervisor is gone
 
 # Where the CPUs are all busy, answers go before metrics: a worker gets three times the share of a flooded observer.
 _NICENESS = 5
@@ -45,13 +44,10 @@ class ObserverContext:
     sockets: tuple[socket.socket, ...]  # bound; connections that wait outlive an observer
     facts: Facts
     log: ObserverLog
-    prepare: Callable[[], bool]  # becomes a child: signals, its end with its parent; False: that one is gone already
 
 
 def run_observer(context: ObserverContext) -> int:
-    """Be the observer, in a child of the supervisor, until SIGTERM; returns the process's exit code."""
-    if not context.prepare():
-        return EXIT_ORPHANED
+    """Be the observer, in a child of the supervisor that ends with it, until SIGTERM; returns the exit code."""
     with contextlib.suppress(OSError):  # a unit may forbid setpriority(2)
         os.nice(_NICENESS)
     with asyncio.Runner() as runner:

@@ -5,6 +5,7 @@ Several files may add to one zone, so each may say a part; what two of them say 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeVar
 
 import msgspec
@@ -97,7 +98,7 @@ def _show(value: object) -> str:
 def _agree_on_soa(name: str, maps: list[ZoneMap], findings: Findings) -> Soa:
     fields = {}
     for field in Soa.__struct_fields__:
-        said = _said(maps, "soa", lambda each, field=field: getattr(each.soa, field))  # type: ignore[misc]
+        said = _said(maps, "soa", attrgetter(f"soa.{field}"))
         fields[field] = _agree(f"soa.{field}", name, said, findings, fold=_fold_text)
     return msgspec.convert(fields, Soa)
 

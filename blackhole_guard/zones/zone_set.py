@@ -145,15 +145,6 @@ class ZoneSet:
         """Find the deepest zone at or above a name (wire form, lower case)."""
         return next((self.zones[each] for each in suffixes(name) if each in self.zones), None)
 
-    def find_cut(self, name: bytes) -> Cut | None:
-        """Find the delegation at or above a name, unless a zone of ours lies between."""
-        for each in suffixes(name):
-            if each in self.cuts:
-                return self.cuts[each]
-            if each in self.zones:
-                return None
-        return None
-
     def find_ptr(self, address: bytes) -> PtrRow | None:
         """Find the PTRs of an address."""
         return self.ptr[len(address) == 16].find(address)

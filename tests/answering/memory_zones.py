@@ -141,7 +141,7 @@ def policy(**changes: object) -> Policy:
         "identity": None,
         "nsid": None,
     }
-    return make_policy(**(settings | changes))  # type: ignore[arg-type]
+    return make_policy(**(settings | changes))
 
 
 class Asker:
@@ -167,6 +167,6 @@ class Asker:
 def make_query(
     name: str, rtype: str = "PTR", *, rd: bool = False, rclass: str = "IN", **options: object
 ) -> dns.message.Message:
-    query = dns.message.make_query(dns.name.from_text(name), rtype, rclass, **options)  # type: ignore[arg-type]
+    query = dns.message.make_query(dns.name.from_text(name), rtype, rclass, **options)
     query.flags = dns.flags.Flag(dns.flags.RD if rd else 0)
     return query

@@ -78,7 +78,7 @@ class Observer:
         if self.process == 0:
             try:
                 log = open_log("journald", "info", self._stderr)
-                os._exit(run_observer(ObserverContext((self.sock,), self.facts, log, lambda: True)))
+                os._exit(run_observer(ObserverContext((self.sock,), self.facts, log)))
             except BaseException as error:  # noqa: BLE001  # a child must not come back as a second test run
                 print(error, file=sys.stderr)
                 os._exit(70)

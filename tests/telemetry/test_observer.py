@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from blackhole_guard.counters.control import Control
 from blackhole_guard.counters.meter import PageMeter
 from blackhole_guard.telemetry.metrics import OPENMETRICS, TEXT, Facts
-from blackhole_guard.telemetry.observer import EXIT_ORPHANED, ObserverContext, find_unreadiness, run_observer
+from blackhole_guard.telemetry.observer import find_unreadiness
 
 LEAK = ("leaks_averted", "10.0.0.0/8", "as112", "host", "nxdomain")
 LEAK_SHOWN = 'blackhole_guard_leaks_averted_total{block="10.0.0.0/8",outcome="nxdomain",shape="host",sink="as112"}'
@@ -208,7 +208,7 @@ def test_a_snapshot_that_cannot_be_read_hides_nothing_else(rig):
 
 
 def test_an_error_of_ours_is_logged_and_not_told(rig):
-    facts = Facts(rig.pages, rig.control, None, rig.served)  # type: ignore[arg-type]
+    facts = Facts(rig.pages, rig.control, None, rig.served)
     with Observer(rig, facts) as observer:
         response = get(observer.address)
         assert (response.status, response.text) == (500, "internal error, see the log\n")
@@ -226,7 +226,3 @@ def test_an_observer_ends_when_told_to(observer):
 def test_an_observer_stands_back_behind_the_workers(observer):
     get(observer.address, "/healthz")
     assert os.getpriority(os.PRIO_PROCESS, observer.process) == os.getpriority(os.PRIO_PROCESS, 0) + 5
-
-
-def test_an_observer_whose_parent_is_gone_does_not_begin(rig):
-    assert run_observer(ObserverContext((), rig.facts, None, lambda: False)) == EXIT_ORPHANED  # type: ignore[arg-type]

@@ -208,7 +208,7 @@ def test_a_query_without_a_question_may_have_an_opt():
 )
 def test_what_dnspython_renders_is_read(name, rtype, flags, payload, want_dnssec):
     message = dns.message.make_query(dns.name.Name([*name, b""]), rtype)
-    message.flags = flags  # type: ignore[assignment]
+    message.flags = flags
     if payload is not None:
         message.use_edns(0, 0x8000 if want_dnssec else 0, payload)
     query = parse_query(message.to_wire())

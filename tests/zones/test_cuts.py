@@ -3,6 +3,7 @@ from ipaddress import ip_address
 import pytest
 
 from blackhole_guard.wire.names import format_name, pack_name
+from blackhole_guard.zones.view import ZoneView
 
 NS = "{ns.example.com: 192.0.2.53}"
 
@@ -76,9 +77,9 @@ def test_a_zone_of_ours_below_a_delegation_wins(build, order):
     ]
     built = build(*(maps[index] for index in order))
     assert built.said == []
-    find = built.zones.find_cut
-    assert find(pack_name("1.5.20.10.in-addr.arpa")) is None
-    assert find(pack_name("1.6.20.10.in-addr.arpa")).owner == pack_name("20.10.in-addr.arpa")
+    find = ZoneView(built.zones).find_enclosing
+    assert find(pack_name("1.5.20.10.in-addr.arpa"))[1] is None
+    assert find(pack_name("1.6.20.10.in-addr.arpa"))[1].owner == pack_name("20.10.in-addr.arpa")
 
 
 def test_a_longer_zone_of_ours_that_is_all_of_a_cut_wins(build):
