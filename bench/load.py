@@ -20,6 +20,8 @@ from blackhole_guard.config.load import read_settings
 from blackhole_guard.loading import digest_sources, make_content
 from blackhole_guard.reserved.addresses import reverse_name
 from blackhole_guard.sources.load import load_sources
+from blackhole_guard.store.keys import make_key
+from blackhole_guard.store.shelves import APART
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.update import Origin, apply_update, open_store, plan_update, snapshot_path
 from blackhole_guard.zones.build import build_zones
@@ -92,6 +94,7 @@ def _look_up(path: str, numbers: list[int]) -> None:
     there = [_name(chance.choice(numbers)) for _ in range(_LOOK_UPS)]
     taken = set(numbers)
     missing = [_name(n) for n in (chance.randrange(1 << 24) for _ in range(_LOOK_UPS)) if n not in taken]
+    _time_shelves(snapshot.find_shelf, [_address(chance.choice(numbers)) for _ in range(_LOOK_UPS)])
     _time("find_enclosing", snapshot.find_enclosing, there)
     _time("find_rrsets, there", snapshot.find_rrsets, there)
     _time("find_rrsets, missing", snapshot.find_rrsets, missing)
@@ -100,8 +103,29 @@ def _look_up(path: str, numbers: list[int]) -> None:
     snapshot.close()
 
 
+def _time_shelves(find_shelf: Callable[[bytes], memoryview | None], addresses: list[bytes]) -> None:
+    """Time what answers a query: the shelf, and the record on it, ready for a response."""
+    keys = [make_key(address) for address in addresses]
+    _time("find_shelf", find_shelf, [key[:-1] for key in keys])
+    start = process_time()
+    for key in keys:
+        shelf = find_shelf(key[:-1])
+        octet = key[-1]
+        if shelf is None or not shelf[0] <= octet <= shelf[1]:
+            continue
+        place = 2 + 2 * (octet - shelf[0])
+        offset = shelf[place] << 8 | shelf[place + 1]
+        if 0 < offset < APART:
+            shelf[offset + 1 : offset + 1 + shelf[offset]]
+    print(f"{'find_shelf, and the record on it':34} {(process_time() - start) / len(keys) * 1e6:8.2f} us")
+
+
 def _name(number: int) -> bytes:
-    return reverse_name(bytes((10, number >> 16, number >> 8 & 255, number & 255)))
+    return reverse_name(_address(number))
+
+
+def _address(number: int) -> bytes:
+    return bytes((10, number >> 16, number >> 8 & 255, number & 255))
 
 
 def _time(label: str, look_up: Callable[[bytes], object], names: list[bytes]) -> None:

@@ -1,16 +1,20 @@
 """What changes between a snapshot and new content: one merge of two sorted streams.
 
+A shelf whose octets are the same before and after is passed over whole, unless a zone begins or ends on it.
+
 An address belongs to the smallest zone that holds it, so a new zone takes addresses out of the one around it: they go
 from there although their records stay the same. Each zone's changes are listed as far as the journal may keep them, and
 counted beyond.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
 from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone, set_serial
 from blackhole_guard.store.keys import count_ptrs
+from blackhole_guard.store.shelves import pack_rows, shelf_of, unpack_rows
 from blackhole_guard.store.snapshot import Snapshot
 from blackhole_guard.wire.records import RRset
 
@@ -130,41 +134,69 @@ def _collect_sets(
 
 
 def _compare_rows(old: Snapshot, new: Content, difference: Difference) -> None:
-    old_rows, new_rows = _Rows(old.iter_rows()), _Rows(new.rows())
-    for end, source, target in _join_pieces(old.zones, new.zones):
-        from_zone, to_zone = difference.zones.get(source or b""), difference.zones.get(target or b"")
-        if source == target:
-            _skip_equal(end, old_rows, new_rows)
-        while old_rows.next[0] < end or new_rows.next[0] < end:
-            key = min(old_rows.next[0], new_rows.next[0])
-            before = old_rows.take() if old_rows.next[0] == key else None
-            after = new_rows.take() if new_rows.next[0] == key else None
-            difference.note(before, after, from_zone, to_zone)
-            if source == target:
-                _skip_equal(end, old_rows, new_rows)
+    runs = _Runs(old.zones, new.zones)
+    before, after = _Items(old.iter_items()), _Items(pack_rows(new.rows()))
+    while (shelf := min(shelf_of(before.next[0]), shelf_of(after.next[0]))) != _END:
+        quiet = runs.find_quiet_end(shelf)
+        if quiet > shelf and before.next == after.next:
+            _skip_equal(quiet, before, after)
+            continue
+        old_rows, new_rows = before.take(shelf), after.take(shelf)
+        for key in sorted(old_rows.keys() | new_rows.keys()):
+            old_value, new_value = old_rows.get(key), new_rows.get(key)
+            source, target = runs.find(key)
+            if old_value != new_value or source != target:
+                difference.note(
+                    None if old_value is None else (key, old_value),
+                    None if new_value is None else (key, new_value),
+                    difference.zones.get(source or b""),
+                    difference.zones.get(target or b""),
+                )
 
 
-class _Rows:
-    """A stream of rows with a look at the next one; at the end it is one that is after all others."""
+class _Items:
+    """What stands in a snapshot's file, with a look at what is next; at the end it is something behind all keys."""
 
-    def __init__(self, rows: Iterator[Row]) -> None:
-        self.rows = chain(rows, ((_END, b""),))
-        self.next = next(self.rows)
+    def __init__(self, items: Iterator[Row]) -> None:
+        self.items = chain(items, ((_END, b""),))
+        self.next = next(self.items)
 
-    def take(self) -> Row:
-        row = self.next
-        self.next = next(self.rows)
-        return row
+    def take(self, shelf: bytes) -> dict[bytes, bytes]:
+        """Take what is next, as far as it belongs to a shelf: the rows of its addresses."""
+        found = []
+        while shelf_of(self.next[0]) == shelf:
+            found.append(self.next)
+            self.next = next(self.items)
+        return dict(unpack_rows(found))
 
 
-def _skip_equal(end: bytes, old_rows: _Rows, new_rows: _Rows) -> None:
-    """Go over rows that are the same on both sides, up to a key."""
-    old, new = old_rows.next, new_rows.next
-    next_old, next_new = old_rows.rows.__next__, new_rows.rows.__next__
+def _skip_equal(end: bytes, old_items: _Items, new_items: _Items) -> None:
+    """Go over what is the same on both sides, up to a key."""
+    old, new = old_items.next, new_items.next
+    next_old, next_new = old_items.items.__next__, new_items.items.__next__
     # Nearly all of a million rows are equal: nothing stands in this loop but what it takes to see that.
     while old == new and old[0] < end:
         old, new = next_old(), next_new()
-    old_rows.next, new_rows.next = old, new
+    old_items.next, new_items.next = old, new
+
+
+class _Runs:
+    """Says for each key which zone it was and is in."""
+
+    def __init__(self, old: Iterable[StoredZone], new: Iterable[StoredZone]) -> None:
+        self._runs = [(b"", None, None), *_join_pieces(old, new)]
+        self._starts = [start for start, _, _ in self._runs]
+
+    def find(self, key: bytes) -> tuple[bytes | None, bytes | None]:
+        """Give the apexes of the zones that a key was and is in; None: in none."""
+        return self._runs[bisect_right(self._starts, key) - 1][1:]
+
+    def find_quiet_end(self, shelf: bytes) -> bytes:
+        """Give the shelf before which each one from `shelf` on was and is in one and the same zone."""
+        number = bisect_right(self._starts, shelf + b"\0")
+        _, source, target = self._runs[number - 1]
+        end = self._starts[number] if number < len(self._starts) else _END
+        return shelf_of(end) if source == target else shelf
 
 
 def _join_pieces(
@@ -173,15 +205,14 @@ def _join_pieces(
     """Cut the key space where a zone begins or ends, before or after.
 
     Returns:
-        For each run of keys, in order: the key where the next one begins, and the apexes of the zones that it was and
-        is in; None: in none.
+        For each run of keys, in order: the key where it begins, and the apexes of the zones that it was and is in;
+        None: in none.
     """
     old_edges, new_edges = _find_edges(old), _find_edges(new)
     source = target = None
-    edges = sorted({*old_edges, *new_edges})
-    for start, end in zip(edges, (*edges[1:], _END), strict=False):
+    for start in sorted({*old_edges, *new_edges}):
         source, target = old_edges.get(start, source), new_edges.get(start, target)
-        yield end, source, target
+        yield start, source, target
 
 
 def _find_edges(zones: Iterable[StoredZone]) -> dict[bytes, bytes | None]:

@@ -19,7 +19,7 @@ from blackhole_guard.store.serial import Serial
 from blackhole_guard.store.snapshot_file import MODE, describe, sync_directory
 from blackhole_guard.wire.records import RRset
 
-FORMAT = 1
+FORMAT = 2
 MOST_VERSIONS = 100  # of one zone
 MOST_OCTETS = 1 << 24  # of all versions of all zones
 MOST_FORGOTTEN = 10_000  # zones that are no longer served whose serials are kept, so that they never run backwards

@@ -1,7 +1,12 @@
-"""Where records of addresses stand: keys of the snapshot, and the values under them.
+"""The records of one address: its key, and the value under it. `shelves` says how they stand in the snapshot's file.
 
 A key is one octet for the family, then the 4 or 16 octets of the address. Keys sort as addresses do, so what is below a
-reverse name is one range. A value is the number of PTRs (0: a CNAME), the TTL in four octets, and the names.
+reverse name is one range. A value is one of three, and its first octet says which:
+
+    13 to 255   an entry, of one PTR: the octet is the length of what follows, an RR as it stands in a response, where
+                the question is at offset 12: c0 0c, type, class, TTL (4 octets), RDLENGTH (2), uncompressed name
+    0           a CNAME: TTL (4 octets), name
+    1           several PTRs, or one that is too long for an entry: their number (1 octet), TTL (4 octets), names
 """
 
 import struct
@@ -20,8 +25,16 @@ _OCTET_LABELS = tuple(bytes((len(str(octet)),)) + str(octet).encode() for octet 
 _NIBBLES = frozenset(b"0123456789abcdef")
 _WHOLE_IPV6 = 2 * 32 + len(_IP6_ARPA)  # octets of the name of an IPv6 address
 _DOTS = b"\x01" * 32  # the length octets before its nibbles
-_HEAD = struct.Struct(">BI")
-_HEAD_SIZE = _HEAD.size
+SHORTEST_ENTRY: Final = 13  # what its first octet says at least: twelve octets, then at least the root's
+
+_ALIAS, _LIST = 0, 1  # the first octets of the other values
+_ENTRY_HEAD = struct.Struct(">BHHHIH")  # length; pointer, type, class, TTL, RDLENGTH
+_RR_SIZE = _ENTRY_HEAD.size - 1  # octets of an RR without its RDATA
+_LONGEST_NAME = 255 - _RR_SIZE  # in an entry
+_POINTER = 0xC00C  # to the question's name, which stands behind the header of 12 octets (RFC 1035 section 4.1.4)
+_CLASS_IN = 1
+_ALIAS_HEAD = struct.Struct(">BI")
+_LIST_HEAD = struct.Struct(">BBI")
 
 
 def make_key(address: bytes) -> bytes:
@@ -84,7 +97,7 @@ def owner_of(key: bytes) -> bytes:
 
 
 class ValueMaker:
-    """Makes values. Remembers the few TTLs that there are: a million values are made at once."""
+    """Makes values. Remembers what stands before the names, which is mostly the same: a million are made at once."""
 
     def __init__(self) -> None:
         self._heads: dict[int, bytes] = {}
@@ -92,35 +105,43 @@ class ValueMaker:
     def ptr(self, names: bytes | tuple[bytes, ...], ttl: int) -> bytes:
         """Make the value of one or up to 255 PTRs."""
         if isinstance(names, bytes):
-            head = self._heads.get(ttl)
-            if head is None:
-                head = self._heads[ttl] = _HEAD.pack(1, ttl)
-            return head + names
-        return _HEAD.pack(len(names), ttl) + b"".join(names)
+            size = len(names)
+            head = self._heads.get(ttl << 8 | size)
+            if head is not None:
+                return head + names
+            if size <= _LONGEST_NAME:
+                head = _ENTRY_HEAD.pack(_RR_SIZE + size, _POINTER, RRType.PTR, _CLASS_IN, ttl, size)
+                self._heads[ttl << 8 | size] = head
+                return head + names
+            names = (names,)
+        return _LIST_HEAD.pack(_LIST, len(names), ttl) + b"".join(names)
 
     def cname(self, target: bytes, ttl: int) -> bytes:
         """Make the value of a CNAME."""
-        return _HEAD.pack(0, ttl) + target
+        return _ALIAS_HEAD.pack(_ALIAS, ttl) + target
 
 
 def read_value(owner: bytes, value: bytes) -> RRset:
     """Read the RRset under the key of `owner`."""
-    count, ttl = _HEAD.unpack_from(value)
-    names = value[_HEAD_SIZE:]
-    if count == 1:
-        return RRset(owner, RRType.PTR, ttl, (names,))
-    if not count:
-        return RRset(owner, RRType.CNAME, ttl, (names,))
-    rdatas, start = [], 0
+    if value[0] >= SHORTEST_ENTRY:
+        ttl = _ENTRY_HEAD.unpack_from(value)[4]
+        return RRset(owner, RRType.PTR, ttl, (value[_ENTRY_HEAD.size :],))
+    if value[0] == _ALIAS:
+        _, ttl = _ALIAS_HEAD.unpack_from(value)
+        return RRset(owner, RRType.CNAME, ttl, (value[_ALIAS_HEAD.size :],))
+    _, count, ttl = _LIST_HEAD.unpack_from(value)
+    rdatas, start = [], _LIST_HEAD.size
     for _ in range(count):
         end = start
-        while names[end]:
-            end += 1 + names[end]
-        rdatas.append(names[start : end + 1])
+        while value[end]:
+            end += 1 + value[end]
+        rdatas.append(value[start : end + 1])
         start = end + 1
     return RRset(owner, RRType.PTR, ttl, tuple(rdatas))
 
 
 def count_ptrs(value: bytes) -> int:
     """Say how many PTRs stand in a value."""
-    return value[0]
+    if value[0] == _LIST:
+        return value[1]
+    return int(value[0] >= SHORTEST_ENTRY)

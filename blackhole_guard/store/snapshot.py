@@ -4,7 +4,7 @@ Zones, cuts and the few other names are dictionaries; addresses stay in the file
 never changes, so one read transaction lasts as long as the snapshot is open.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import lmdb
@@ -13,7 +13,8 @@ import msgspec
 from blackhole_guard.store.content import Row, StoredCut, StoredZone, get_minimum, get_serial
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.keys import find_key, find_range, read_value
-from blackhole_guard.store.snapshot_file import check_snapshot_file, describe, iter_rows, read_meta
+from blackhole_guard.store.shelves import APART, find_offset, has_records, is_sparse, read_entry, unpack_rows
+from blackhole_guard.store.snapshot_file import check_snapshot_file, describe, iter_items, read_meta
 from blackhole_guard.wire.names import format_name, suffixes
 from blackhole_guard.wire.records import RRset
 
@@ -58,18 +59,30 @@ def open_snapshot(path: str) -> "Snapshot":
 
 
 class Snapshot:
-    """Fulfils `answering.zone_reader.ZoneReader`."""
+    """Fulfils `answering.zone_reader.ZoneReader`.
+
+    Two look-ups are C functions under our names, without a frame of Python around them (0.05 us each, of 0.3 us for a
+    shelf; bench.load).
+    """
+
+    # Find the shelf under a key, see `shelves`. The view shows the mapped file itself, so it must not outlive the call
+    # that reads it: once the snapshot is closed, a look at it would kill the process.
+    find_shelf: Callable[[bytes], memoryview | None]
+    # Say whether a zone of ours, a delegation or another name that is no address stands strictly below a name.
+    has_names_below: Callable[[bytes], bool]
 
     def __init__(self, path: str) -> None:
         """Open the file; raises lmdb.Error or msgspec.MsgspecError."""
         self._env = lmdb.open(path, subdir=False, readonly=True, lock=False, create=False)
         try:
             self._transaction = self._env.begin()
+            self._views = self._env.begin(buffers=True)
             self._meta = read_meta(self._transaction)
         except BaseException:
             self._env.close()
             raise
         self._get = self._transaction.get
+        self.find_shelf = self._views.get
         self._cursor = self._transaction.cursor()
         self._zones = {zone.apex: _make_zone(zone) for zone in self._meta.zones}
         self._cuts = {cut.owner: cut for cut in self._meta.cuts if not cut.parent_side}
@@ -78,6 +91,7 @@ class Snapshot:
         }  # where the way from a name up to its zone may end
         self._named = self._collect_named()
         self._ancestors = {each for name in (*self._stops, *self._named) for each in list(suffixes(name))[1:]}
+        self.has_names_below = self._ancestors.__contains__
 
     def _collect_named(self) -> dict[bytes, tuple[RRset, ...]]:
         named: dict[bytes, tuple[RRset, ...]] = {zone.apex: (zone.soa, zone.ns) for zone in self._meta.zones}
@@ -126,11 +140,16 @@ class Snapshot:
 
     def iter_rows(self) -> Iterator[Row]:
         """Walk the records of all addresses, in the order of their keys."""
-        return iter_rows(self._transaction)
+        return unpack_rows(self.iter_items())
+
+    def iter_items(self) -> Iterator[Row]:
+        """Walk the same as they stand in the file: shelves, and what stands apart."""
+        return iter_items(self._transaction)
 
     def close(self) -> None:
         """Give the file back. Nothing may be looked up afterwards."""
         self._cursor.close()
+        self._views.abort()
         self._transaction.abort()
         self._env.close()
 
@@ -156,16 +175,33 @@ class Snapshot:
     def find_rrsets(self, name: bytes) -> tuple[RRset, ...]:
         """All RRsets at `name`, apex records included."""
         key = find_key(name)
-        value = None if key is None else self._get(key)
+        value = None if key is None else self._find_value(key)
         named = self._named.get(name, ())
         return named if value is None else (*named, read_value(name, value))
+
+    def _find_value(self, key: bytes) -> bytes | None:
+        shelf = self.find_shelf(key[:-1])
+        if shelf is None:
+            return None
+        offset = find_offset(shelf, key[-1])
+        if offset == APART:
+            return self._get(key)
+        return read_entry(shelf, offset) if offset else None
 
     def has_descendants(self, name: bytes) -> bool:
         """Say whether any name below `name` exists."""
         if name in self._ancestors:
             return True
         span = find_range(name)
-        return span is not None and self._cursor.set_range(span[0]) and self._cursor.key() <= span[1]
+        if span is None:
+            return False
+        first, last = span
+        if last[-1] - first[-1] == 255:  # whole shelves, of which none is empty
+            return self._cursor.set_range(first[:-1]) and self._cursor.key() <= last
+        shelf = self.find_shelf(first[:-1])
+        if shelf is None or not is_sparse(shelf):
+            return shelf is not None and has_records(shelf, first[-1], last[-1])
+        return self._cursor.set_range(first) and self._cursor.key() <= last
 
 
 def _make_zone(zone: StoredZone) -> SnapshotZone:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 import lmdb
 import msgspec
 
-from blackhole_guard.store.content import Content, StoredCut, StoredZone
+from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone
 from blackhole_guard.store.errors import StoreError
+from blackhole_guard.store.shelves import pack_rows
 from blackhole_guard.wire.records import RRset
 
-FORMAT = 1  # of what stands under which key; another one is built anew from the sources
+FORMAT = 2  # of what stands under which key; another one is built anew from the sources
 MODE = 0o640  # of the store's files: whoever may read the zones may be put into the group
 
 _TRAILER = struct.Struct(">8sIQI")
@@ -25,7 +26,7 @@ _MAGIC = b"BHGUARD\n"
 _META = b"\x00"  # the key of all that are no addresses
 _CHUNK = 1 << 20
 _SMALLEST_MAP = 1 << 24  # octets of address space
-_ROW = 80  # octets that most rows stay below, with what LMDB adds
+_ROW = 128  # octets that most rows stay below, with their share of their shelf and what LMDB adds
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True):
@@ -71,7 +72,7 @@ def _write_pages(path: str, meta: Meta, content: Content) -> None:
                 transaction.cursor() as cursor,
             ):
                 cursor.put(_META, packed, append=True)
-                cursor.putmulti(content.rows(), append=True)
+                cursor.putmulti(pack_rows(content.rows()), append=True)
                 return
         except lmdb.MapFullError:
             remove(path)
@@ -136,8 +137,8 @@ def read_meta(transaction: lmdb.Transaction) -> Meta:
     return msgspec.msgpack.decode(transaction.get(_META) or b"", type=Meta)
 
 
-def iter_rows(transaction: lmdb.Transaction) -> Iterator[tuple[bytes, bytes]]:
-    """Walk the rows of all addresses."""
+def iter_items(transaction: lmdb.Transaction) -> Iterator[Row]:
+    """Walk the shelves and what stands apart from them, in the order of the keys."""
     cursor = transaction.cursor()
     if cursor.set_range(b"\x01"):
         yield from cursor.iternext()  # type: ignore[misc]  # of buffers, only where they were asked for

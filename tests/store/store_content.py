@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 from blackhole_guard.reserved.addresses import apexes, reverse_name
 from blackhole_guard.store.content import Content, StoredCut, StoredZone
-from blackhole_guard.store.keys import ValueMaker, make_key
+from blackhole_guard.store.keys import ValueMaker, make_key, read_value
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import pack_name, suffixes
 from blackhole_guard.wire.records import RRset
@@ -113,11 +113,11 @@ class NaiveZones:
         for host in content.hosts:
             self.rrsets.setdefault(host.owner, set()).add((host.rtype, host.rdatas))
         for key, value in content.rows():
-            self.rrsets.setdefault(reverse_name(key[1:]), set()).add(
-                (RRType.PTR if value[0] else RRType.CNAME, value[5:])
-            )
-        names = {*self.rrsets, *self.zones, *self.cuts}
-        self.ancestors = {each for name in names for each in list(suffixes(name))[1:]}
+            rrset = read_value(reverse_name(key[1:]), value)
+            self.rrsets.setdefault(rrset.owner, set()).add((rrset.rtype, rrset.rdatas))
+        few = {*self.zones, *self.cuts, *(host.owner for host in content.hosts)}
+        self.ancestors_of_few = {each for name in few for each in list(suffixes(name))[1:]}
+        self.ancestors = self.ancestors_of_few | {each for name in self.rrsets for each in list(suffixes(name))[1:]}
 
     def find_enclosing(self, name):
         cut = None

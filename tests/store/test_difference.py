@@ -5,9 +5,10 @@ from store_content import make_content
 
 from blackhole_guard.store import difference
 from blackhole_guard.store.difference import compare
-from blackhole_guard.store.keys import owner_of
+from blackhole_guard.store.keys import owner_of, read_value
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.snapshot_file import Meta, write_snapshot_file
+from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import format_name, pack_name
 
 TEN, SUB = pack_name("10.in-addr.arpa"), pack_name("1.10.in-addr.arpa")
@@ -108,10 +109,15 @@ def test_a_large_change_is_counted_and_not_listed(difference_of, monkeypatch):
 
 
 addresses = st.integers(0, 2**10 - 1).map(lambda n: f"10.{n >> 8}.{n >> 6 & 3}.{n & 63}") | st.sampled_from(
-    ["fd00::1", "fd00::2"]
+    ["fd00::1", "fd00::2", "fd00::12"]
 )
 contents = st.tuples(
-    st.sets(st.sampled_from(["10.0.0.0/16", "10.1.0.0/16", "10.1.2.0/24", "10.2.0.0/16"])),
+    # The last two begin and end on a shelf.
+    st.sets(
+        st.sampled_from(
+            ["10.0.0.0/16", "10.1.0.0/16", "10.1.2.0/24", "10.2.0.0/16", "10.1.2.3/32", "10.1.2.63/32", "fd00::/124"]
+        )
+    ),
     st.dictionaries(
         addresses, st.sampled_from(["a.example.com", "b.example.com", "a.example.com b.example.com"]), max_size=15
     ),
@@ -130,8 +136,17 @@ def test_a_zone_and_its_difference_make_the_new_zone(difference_of, before, afte
         assert change.changed is (old_rows[apex] != new_rows[apex])
     all_old, all_new = dict(old.rows()), dict(new.rows())
     assert found.rows == sum(all_old.get(key) != all_new.get(key) for key in {*all_old, *all_new})
-    lost = sum(max(0, value[0] - all_new.get(key, b"\0")[0]) for key, value in all_old.items())
+    lost = sum(max(0, ptrs_of(value) - ptrs_of(all_new.get(key))) for key, value in all_old.items())
     assert found.lost == lost
+
+
+def test_a_shelf_that_stays_may_hold_a_zone_that_comes(difference_of):
+    ptrs = {f"10.0.0.{octet}": "a.example.com" for octet in range(256)}
+    old, new = make_content(ptrs=ptrs), make_content(("10.0.0.0/8", "10.0.0.7/32"), ptrs)
+    found = difference_of(old, new)
+    assert (found.rows, found.lost) == (0, 0)
+    assert show(found.zones[TEN].removed) == ["7.0.0.10.in-addr.arpa."]
+    assert found.new_zones == (pack_name("7.0.0.10.in-addr.arpa"),)
 
 
 def rows_of(content):
@@ -141,3 +156,8 @@ def rows_of(content):
             if any(first <= key <= last for first, last in zone.pieces):
                 found[zone.apex].add((key, value))
     return found
+
+
+def ptrs_of(value):
+    rrset = value and read_value(b"\0", value)
+    return len(rrset.rdatas) if rrset and rrset.rtype == RRType.PTR else 0
