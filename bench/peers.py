@@ -107,7 +107,7 @@ class Options:
 
 @contextlib.contextmanager
 def running(kind: str, dataset: Dataset, options: Options | None = None) -> Iterator[Server]:
-    """Run a server in a directory of its own. The body begins when it answers right; it must not end before the body."""
+    """Run a server in a directory of its own. The body begins when it answers right; it may not end before the body."""
     directory = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
     try:
         server = start(kind, dataset, directory, options)

@@ -1,0 +1,107 @@
+"""Throughput: how many queries a second a server on one core answers, and how much CPU time each costs it.
+
+All servers run side by side, and all but one are idle; each round asks each of them once, in another order, so that
+what else happens on the machine meets all. CPU time has the kernel's work of receiving the query and, on loopback, of
+handing the response to the client, too: what the echo loop, `floor`, needs is that part.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import dnsperf, peers
+from bench.data import Dataset, write_dataset
+from bench.peers import Options, Server
+from bench.queries import SCAN, WORKLOADS, Workload, write_workload
+from bench.tables import OURS, Column, Table
+
+SERVERS = (OURS, *peers.PEERS, "floor")
+SIZES = {SCAN: 1_000_000}  # records where they are not 10,000
+_WARM_UP = 0.5  # seconds, before the first round
+
+COLUMNS = (
+    Column("qps", "queries/s", 0, is_compared=True),
+    Column("cpu", "CPU us/query", 2, is_compared=True),
+    Column("busy", "core in use, %", 0, scale=100),
+    Column("octets", "octets a response"),
+    Column("lost", "lost"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, and how long."""
+
+    workloads: Sequence[str] = tuple(name for name in WORKLOADS if name != "plain")
+    servers: Sequence[str] = SERVERS
+    rounds: int = 5
+    seconds: float = 5.0
+    entries: int | None = None  # in place of each workload's own size
+    before: Path | None = None  # the checkout of `before`
+
+
+def measure(plan: Plan) -> Table:
+    """Measure and return the table."""
+    table = Table("throughput", "Throughput, one core", "workload", "server", COLUMNS, [NOTE])
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        for size, names in _by_size(plan).items():
+            with serving(plan.servers, write_dataset(Path(directory) / str(size), size), plan.before) as servers:
+                for name in names:
+                    _measure_workload(table, name, servers, plan, Path(directory))
+    return table
+
+
+NOTE = (
+    "CPU time is user and system of all of a server's processes; `floor` is an echo loop in C. Where less than 90 % of "
+    "the core is in use the client was the limit, and only CPU time says how the servers compare."
+)
+
+
+def _by_size(plan: Plan) -> dict[int, list[str]]:
+    sizes: dict[int, list[str]] = {}
+    for name in plan.workloads:
+        sizes.setdefault(plan.entries or SIZES.get(name, 10_000), []).append(name)
+    return sizes
+
+
+@contextlib.contextmanager
+def serving(kinds: Sequence[str], dataset: Dataset, before: Path | None = None) -> Iterator[list[Server]]:
+    """Run servers side by side, all on the server's core."""
+    options = Options(before=before or Options.before)
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(peers.running(kind, dataset, options)) for kind in kinds]
+
+
+def _measure_workload(table: Table, name: str, servers: Sequence[Server], plan: Plan, directory: Path) -> None:
+    dataset = servers[0].dataset
+    workload = write_workload(name, dataset, directory)
+    for server in servers:
+        dnsperf.run(server, workload, min(_WARM_UP, plan.seconds))
+    for round_ in range(plan.rounds):
+        if name == SCAN:
+            workload.path.unlink()
+            workload = write_workload(name, dataset, directory, seed=round_ + 2)
+        for server in rotated(servers, round_):
+            _add(table, name, server, workload, plan.seconds)
+    workload.path.unlink()
+
+
+def rotated(servers: Sequence[Server], round_: int) -> list[Server]:
+    """The servers in the order of a round: each comes first in its turn."""
+    first = round_ % len(servers)
+    return [*servers[first:], *servers[:first]]
+
+
+def _add(table: Table, name: str, server: Server, workload: Workload, seconds: float) -> None:
+    run = dnsperf.run(server, workload, seconds)
+    table.add(
+        name,
+        server.kind,
+        qps=run.report.qps,
+        cpu=run.cpu_us,
+        busy=run.busy,
+        octets=run.report.response_octets,
+        lost=run.report.lost,
+    )
