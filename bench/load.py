@@ -21,7 +21,7 @@ from blackhole_guard.loading import digest_sources, make_content
 from blackhole_guard.reserved.addresses import reverse_name
 from blackhole_guard.sources.load import load_sources
 from blackhole_guard.store.keys import make_key
-from blackhole_guard.store.shelves import APART
+from blackhole_guard.store.shelves import APART, find_offset
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.update import Origin, apply_update, open_store, plan_update, snapshot_path
 from blackhole_guard.zones.build import build_zones
@@ -107,17 +107,20 @@ def _time_shelves(find_shelf: Callable[[bytes], memoryview | None], addresses: l
     """Time what answers a query: the shelf, and the record on it, ready for a response."""
     keys = [make_key(address) for address in addresses]
     _time("find_shelf", find_shelf, [key[:-1] for key in keys])
-    start = process_time()
-    for key in keys:
+
+    def read(key: bytes) -> memoryview | None:
         shelf = find_shelf(key[:-1])
+        if shelf is None:
+            return None
         octet = key[-1]
-        if shelf is None or not shelf[0] <= octet <= shelf[1]:
-            continue
-        place = 2 + 2 * (octet - shelf[0])
-        offset = shelf[place] << 8 | shelf[place + 1]
-        if 0 < offset < APART:
-            shelf[offset + 1 : offset + 1 + shelf[offset]]
-    print(f"{'find_shelf, and the record on it':34} {(process_time() - start) / len(keys) * 1e6:8.2f} us")
+        if shelf[0] <= octet <= shelf[1]:
+            place = 2 + 2 * (octet - shelf[0])
+            offset = shelf[place] << 8 | shelf[place + 1]
+        else:
+            offset = find_offset(shelf, octet)
+        return shelf[offset + 1 : offset + 1 + shelf[offset]] if 0 < offset < APART else None
+
+    _time("find_shelf, and the record on it", read, keys)
 
 
 def _name(number: int) -> bytes:

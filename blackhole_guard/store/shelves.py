@@ -5,18 +5,25 @@ that differ in their last octet alone stand on one shelf, and what stands there 
 
 Key of a shelf: the octet of the family, then the address without its last octet (1 + 3 or 1 + 15 octets). The shelf:
 
-    octet 0     FIRST: the last octet of the first address that has a place on it
+    octet 0     FIRST: the last octet of the first address that has records
     octet 1     LAST: of the last one
     from 2      LAST - FIRST + 1 offsets of two octets, big-endian, counted from the start of the shelf
     behind      entries: the values of single PTRs, see `keys`: an octet N, then N octets, an RR as a response holds it
 
 An offset of 0 says that there are no records at its address; 0xFFFF, that they stand under the address's own key, as
 `keys` describes them: a CNAME, several PTRs, a PTR that is too long for an entry, or one for which no room was left. An
-address that is not from FIRST to LAST has no records, but where LAST is smaller than FIRST: there are so few addresses,
-so far apart, that the offsets would take more room than they are worth, and each that has records has its own key.
+address that is not from FIRST to LAST has no records.
 
-The key of an address sorts behind that of its shelf and before that of the next one. Addresses have keys of their own
-only where there is a shelf for them, too.
+Where the addresses are few and far apart, most offsets would be 0. Such a shelf is sparse, and shows it by a FIRST that
+is larger than its LAST:
+
+    octet 0, 1  1, 0
+    octet 2     COUNT: how many addresses have records, 1 to 255
+    from 3      their last octets, ascending
+    behind      COUNT offsets in the same order, then entries, as above
+
+The key of an address sorts behind that of its shelf and before that of the next one. There is no key of an address
+without the shelf that points to it.
 """
 
 import sys
@@ -32,8 +39,9 @@ from blackhole_guard.store.keys import SHORTEST_ENTRY
 APART: Final = 0xFFFF  # the offset that stands for an address's own key
 
 _HEAD = 2  # octets before the offsets
-_SPARSE = bytes((1, 0))  # a shelf without offsets
-_MOST_OFFSETS = 64  # octets for each address that has records; a million random ones in a /8 need 30
+_SPARSE = bytes((1, 0))  # instead of FIRST and LAST
+_SPARSE_HEAD = 3
+_MOST_PLACES = 4  # for each address that has records, where a shelf is not sparse
 _LEAST_VALUE = bytes((SHORTEST_ENTRY,))  # values that sort before it are no entries
 _ALONE = tuple(bytes((octet, octet, 0, 4)) for octet in range(256))  # what stands before the only entry of a shelf
 _OCTETS = tuple(bytes((octet,)) for octet in range(256))
@@ -55,8 +63,15 @@ def find_offset(shelf: bytes | memoryview, octet: int) -> int:
     first, last = shelf[0], shelf[1]
     if first <= octet <= last:
         place = _HEAD + 2 * (octet - first)
-        return shelf[place] << 8 | shelf[place + 1]
-    return APART if last < first else 0
+    elif first <= last:
+        return 0
+    else:
+        count = shelf[2]
+        index = bytes(shelf[_SPARSE_HEAD : _SPARSE_HEAD + count]).find(octet)
+        if index < 0:
+            return 0
+        place = _SPARSE_HEAD + count + 2 * index
+    return shelf[place] << 8 | shelf[place + 1]
 
 
 def read_entry(shelf: bytes | memoryview, offset: int) -> bytes:
@@ -65,13 +80,8 @@ def read_entry(shelf: bytes | memoryview, offset: int) -> bytes:
 
 
 def has_records(shelf: bytes | memoryview, first: int, last: int) -> bool:
-    """Say whether a shelf with offsets has records at one of some addresses, given by their last octets, inclusive."""
+    """Say whether one of some addresses, given by their last octets, both included, has records."""
     return any(find_offset(shelf, octet) for octet in range(first, last + 1))
-
-
-def is_sparse(shelf: bytes | memoryview) -> bool:
-    """Say whether a shelf has no offsets: all of its addresses have keys of their own."""
-    return shelf[1] < shelf[0]
 
 
 def pack_rows(rows: Iterable[Row]) -> Iterator[Row]:
@@ -108,36 +118,40 @@ def _pack_shelves(rows: list[Row], end: int) -> Iterator[Row]:
 
 
 def _pack_shelf(key: bytes, rows: list[Row]) -> Iterator[Row]:
-    octets = [row[0][-1] for row in rows]
-    first, last = octets[0], octets[-1]
-    size = 2 * (last - first + 1)
-    if size > _MOST_OFFSETS * len(rows):
-        yield key, _SPARSE
-        yield from rows
-        return
+    octets = bytes([row[0][-1] for row in rows])
     entries = [row[1] for row in rows]
-    if min(entries) < _LEAST_VALUE:
+    is_mixed = min(entries) < _LEAST_VALUE
+    if is_mixed:
         entries = [entry if entry >= _LEAST_VALUE else b"" for entry in entries]
-    offsets = list(accumulate(map(len, entries[:-1]), initial=_HEAD + size))
-    if offsets[-1] >= APART:
-        fitting = bisect_left(offsets, APART)
-        entries[fitting:] = [b""] * (len(rows) - fitting)
-    apart = [row for row, entry in zip(rows, entries, strict=True) if not entry] if b"" in entries else []
-    if apart:
-        offsets = [offset if entry else APART for offset, entry in zip(offsets, entries, strict=True)]
-    yield key, b"".join((bytes((first, last)), _pack_offsets(octets, offsets), *entries))
-    yield from apart
-
-
-def _pack_offsets(octets: list[int], offsets: list[int]) -> bytes:
-    first, places = octets[0], octets[-1] - octets[0] + 1
-    if places == len(octets):
-        table = array("H", offsets)
+    places = octets[-1] - octets[0] + 1
+    if places <= _MOST_PLACES * len(rows):
+        head = octets[:1] + octets[-1:]
     else:
-        table = array("H", bytes(2 * places))
-        for octet, offset in zip(octets, offsets, strict=True):
-            table[octet - first] = offset
-    return _swap(table).tobytes()
+        head, places = _SPARSE + _OCTETS[len(rows)] + octets, len(rows)
+    offsets = list(accumulate(map(len, entries), initial=len(head) + 2 * places))
+    if is_mixed or offsets[-1] > APART:
+        offsets = _set_apart(entries, offsets)
+    offsets.pop()  # where the next entry would stand
+    table = array("H", offsets) if places == len(rows) else _spread(octets, offsets)
+    yield key, b"".join((head, _swap(table).tobytes(), *entries))
+    if APART in offsets:
+        yield from (row for row, entry in zip(rows, entries, strict=True) if not entry)
+
+
+def _set_apart(entries: list[bytes], offsets: list[int]) -> list[int]:
+    """Empty the entries that find no room, and say where each one is, and the next one would be."""
+    fitting = bisect_left(offsets, APART, 0, len(entries))
+    entries[fitting:] = [b""] * (len(entries) - fitting)
+    return [*(offset if entry else APART for offset, entry in zip(offsets, entries, strict=False)), offsets[-1]]
+
+
+def _spread(octets: bytes, offsets: list[int]) -> "array[int]":
+    """Leave places between offsets for addresses without records."""
+    first = octets[0]
+    table = array("H", bytes(2 * (octets[-1] - first + 1)))
+    for octet, offset in zip(octets, offsets, strict=True):
+        table[octet - first] = offset
+    return table
 
 
 def _swap(table: "array[int]") -> "array[int]":
@@ -158,8 +172,13 @@ def unpack_rows(items: Iterable[Row]) -> Iterator[Row]:
 
 def _unpack_shelf(key: bytes, shelf: bytes, following: Iterator[Row]) -> Iterator[Row]:
     """Take one shelf apart; what stands apart is next behind it, and comes in its turn."""
-    offsets = _swap(array("H", shelf[_HEAD : _HEAD + 2 * max(0, shelf[1] - shelf[0] + 1)]))
-    for octet, offset in enumerate(offsets, shelf[0]):
+    first, last = shelf[0], shelf[1]
+    if first <= last:
+        octets, start, end = bytes(range(first, last + 1)), _HEAD, _HEAD + 2 * (last - first + 1)
+    else:
+        start, end = _SPARSE_HEAD + shelf[2], _SPARSE_HEAD + 3 * shelf[2]
+        octets = shelf[_SPARSE_HEAD:start]
+    for octet, offset in zip(octets, _swap(array("H", shelf[start:end])), strict=True):
         if offset == APART:
             yield next(following)
         elif offset:

@@ -13,7 +13,7 @@ import msgspec
 from blackhole_guard.store.content import Row, StoredCut, StoredZone, get_minimum, get_serial
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.keys import find_key, find_range, read_value
-from blackhole_guard.store.shelves import APART, find_offset, has_records, is_sparse, read_entry, unpack_rows
+from blackhole_guard.store.shelves import APART, find_offset, has_records, read_entry, unpack_rows
 from blackhole_guard.store.snapshot_file import check_snapshot_file, describe, iter_items, read_meta
 from blackhole_guard.wire.names import format_name, suffixes
 from blackhole_guard.wire.records import RRset
@@ -199,9 +199,7 @@ class Snapshot:
         if last[-1] - first[-1] == 255:  # whole shelves, of which none is empty
             return self._cursor.set_range(first[:-1]) and self._cursor.key() <= last
         shelf = self.find_shelf(first[:-1])
-        if shelf is None or not is_sparse(shelf):
-            return shelf is not None and has_records(shelf, first[-1], last[-1])
-        return self._cursor.set_range(first) and self._cursor.key() <= last
+        return shelf is not None and has_records(shelf, first[-1], last[-1])
 
 
 def _make_zone(zone: StoredZone) -> SnapshotZone:
