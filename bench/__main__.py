@@ -1,11 +1,11 @@
 """The command `python -m bench`: says all that is missing, measures, prints tables, and keeps them with `--save`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 import click
 
-from bench import peers, tables, throughput
+from bench import latency, peers, tables, tcp, throughput
 from bench.programs import ROOT, missing
 from bench.queries import WORKLOADS
 from bench.tables import Table
@@ -21,7 +21,7 @@ def main(context: click.Context, save: bool) -> None:
     context.obj = save
 
 
-def demand(programs: set[str], modules: set[str] = frozenset(), *, root: bool = False) -> None:
+def demand(programs: set[str], modules: Set[str] = frozenset(), *, root: bool = False) -> None:
     """End with a list of all that is missing, if anything is."""
     lines = missing(programs | _FOR_ALL, modules, root=root)
     if lines:
@@ -35,37 +35,32 @@ def show(table: Table, save: bool) -> None:
         tables.save([table])
 
 
-def _names(known: Sequence[str]) -> click.ParamType:
-    return _Names(known)
+def _split(known: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
+    """A callback that splits names at commas and looks each one up."""
 
-
-class _Names(click.ParamType):
-    """Names, with commas between them."""
-
-    name = "names"
-
-    def __init__(self, known: Sequence[str]) -> None:
-        self._known = known
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Split and look each name up."""
-        if not isinstance(value, str):
-            return tuple(value)  # type: ignore[arg-type]  # a default
+    def split(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
         names = tuple(value.split(","))
         for name in names:
-            if name not in self._known:
-                self.fail(f"{name!r} is none of {', '.join(self._known)}", param, ctx)
+            if name not in known:
+                raise click.BadParameter(f"{name!r} is none of {', '.join(known)}", context, parameter)
         return names
+
+    return split
 
 
 _workloads = click.option(
-    "--workloads", type=_Names([*WORKLOADS]), default=throughput.Plan.workloads, help="Which, with commas between."
+    "--workloads",
+    callback=_split([*WORKLOADS]),
+    default=",".join(throughput.Plan.workloads),
+    show_default=True,
+    help="Which, with commas between them.",
 )
 _servers = click.option(
     "--servers",
-    type=_Names([*throughput.SERVERS, peers.BEFORE]),
-    default=throughput.SERVERS,
-    help="Which, with commas.",
+    callback=_split([*throughput.SERVERS, peers.BEFORE]),
+    default=",".join(throughput.SERVERS),
+    show_default=True,
+    help=f"Which, with commas between them; also {peers.BEFORE!r}.",
 )
 _rounds = click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 _seconds = click.option("--seconds", type=click.FloatRange(0.1), default=5.0, show_default=True, help="Of each run.")
@@ -99,6 +94,35 @@ def throughput_command(
     """Queries a second and CPU time a query, one core, over UDP."""
     demand({"dnsperf", *programs_of(servers)})
     show(throughput.measure(throughput.Plan(workloads, servers, rounds, seconds, entries, before)), save)
+
+
+@main.command("latency")
+@_servers
+@click.option("--rates", default="1000,20000,50000", show_default=True, help="Queries a second, with commas between.")
+@_rounds
+@_seconds
+@_before
+@click.pass_obj
+def latency_command(
+    save: bool, servers: tuple[str, ...], rates: str, rounds: int, seconds: float, before: Path | None
+) -> None:
+    """Response times at steady rates, in percentiles."""
+    demand({"gcc", *programs_of(servers)})
+    wanted = [int(rate) for rate in rates.split(",")]
+    show(latency.measure(latency.Plan(servers, wanted, rounds, seconds, before)), save)
+
+
+@main.command("tcp")
+@_servers
+@_rounds
+@_seconds
+@_before
+@click.pass_obj
+def tcp_command(save: bool, servers: tuple[str, ...], rounds: int, seconds: float, before: Path | None) -> None:
+    """CPU time a query over TCP: connections that stay open, and one for each query."""
+    asked = [server for server in servers if server != "floor"]  # the floor is of UDP
+    demand({"dnsperf", "gcc", *programs_of(asked)})
+    show(tcp.measure(tcp.Plan(asked, rounds, seconds, before)), save)
 
 
 if __name__ == "__main__":
