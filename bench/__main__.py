@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench import latency, peers, tables, tcp, throughput
+from bench import latency, peers, tables, tcp, throughput, workers
 from bench.programs import ROOT, missing
 from bench.queries import WORKLOADS
 from bench.tables import Table
@@ -123,6 +123,18 @@ def tcp_command(save: bool, servers: tuple[str, ...], rounds: int, seconds: floa
     asked = [server for server in servers if server != "floor"]  # the floor is of UDP
     demand({"dnsperf", "gcc", *programs_of(asked)})
     show(tcp.measure(tcp.Plan(asked, rounds, seconds, before)), save)
+
+
+@main.command("workers")
+@click.option("--rates", default="10000,30000", show_default=True, help="Queries a second for each worker.")
+@_rounds
+@_seconds
+@click.pass_obj
+def workers_command(save: bool, rates: str, rounds: int, seconds: float) -> None:
+    """CPU time a query with one worker and with two."""
+    demand({"dnsperf"})
+    wanted = [int(rate) for rate in rates.split(",")]
+    show(workers.measure(workers.Plan(wanted, rounds, seconds)), save)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,7 @@ COLUMNS = (
     Column("late", "client late by, us", 0, scale=1e6),
 )
 _NOTE = (
-    "A time runs from when a query was due: the moments for which the machine stops the client (the last column) are in "
-    "the tail of every server."
+    "A time runs from when a query was due: what stops the client itself for a moment (last column) is in every tail."
 )
 
 
