@@ -1,6 +1,7 @@
 """What a load costs, phase by phase: seconds of CPU time, and the peak of resident memory.
 
-    .venv/bin/python -m bench.load                          # a million entries in address order
+    .venv/bin/python -m bench.load                          # a million random addresses in order
+    .venv/bin/python -m bench.load --dense                  # a million without gaps
     .venv/bin/python -m bench.load --entries 100000 --shuffled
 
 CPU time and not the clock's: other work on the machine moves it less. The look-ups are those of a worker, for names
@@ -33,16 +34,17 @@ _LOOK_UPS = 200_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--dense", action="store_true", help="one address after the other, not random ones of a /8")
     parser.add_argument("--shuffled", action="store_true", help="in no order")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        numbers = _write_maps(directory, options.entries, options.shuffled)
+        numbers = _write_maps(directory, options.entries, options.dense, options.shuffled)
         _measure(directory, numbers)
 
 
-def _write_maps(directory: str, entries: int, shuffled: bool) -> list[int]:
+def _write_maps(directory: str, entries: int, dense: bool, shuffled: bool) -> list[int]:
     chance = random.Random(1)
-    numbers = sorted(chance.sample(range(1 << 24), entries))
+    numbers = list(range(entries)) if dense else sorted(chance.sample(range(1 << 24), entries))
     if shuffled:
         chance.shuffle(numbers)
     step = -(-entries // _FILES)

@@ -19,11 +19,11 @@ from blackhole_guard.config.problems import Place, Problem, ValueProblem
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.sources.load import load_sources
 from blackhole_guard.sources.patterns import match_pattern
-from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone
+from blackhole_guard.store.content import Content, Run, StoredCut, StoredZone
 from blackhole_guard.store.difference import ZoneChange
 from blackhole_guard.store.difference import compare as compare_content
 from blackhole_guard.store.errors import StoreError
-from blackhole_guard.store.keys import ValueMaker, make_key, owner_of, read_value
+from blackhole_guard.store.keys import ValueMaker, make_key, make_keys, owner_of, read_value
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
 from blackhole_guard.store.snapshot_file import FORMAT, check_snapshot_file
 from blackhole_guard.store.update import (
@@ -40,6 +40,7 @@ from blackhole_guard.wire.names import escape_text, format_name
 from blackhole_guard.zones.build import build_zones
 from blackhole_guard.zones.zone_set import Alias, Cut, Zone, ZoneSet
 
+_RUN = 1 << 12  # rows that are made at once
 Clock = Callable[[], float]
 
 
@@ -249,7 +250,7 @@ def make_content(zones: ZoneSet) -> Content:
         ),
         cuts=tuple(_store_cut(cut) for cut in (*zones.cuts.values(), *zones.parent_sides)),
         hosts=zones.hosts,
-        rows=lambda: _iter_rows(zones),
+        runs=lambda: _iter_runs(zones),
     )
 
 
@@ -257,14 +258,14 @@ def _store_cut(cut: Cut) -> StoredCut:
     return StoredCut(cut.owner, cut.apex, cut.ns, cut.glue, cut.place is None)
 
 
-def _iter_rows(zones: ZoneSet) -> Iterator[Row]:
+def _iter_runs(zones: ZoneSet) -> Iterator[Run]:
     values = ValueMaker()
-    make_ptr = values.ptr
-    for address, names, ttl in zones.iter_addresses():
-        if isinstance(names, Alias):
-            yield make_key(address), values.cname(names.target, ttl)
+    for run in zones.iter_runs(_RUN):
+        if isinstance(run, Alias):
+            yield [make_key(run.address)], [values.cname(run.target, run.ttl)]
         else:
-            yield make_key(address), make_ptr(names, ttl)
+            addresses, names, ttls = run
+            yield make_keys(addresses), values.ptrs(names, ttls)
 
 
 def digest_sources(files: Iterable[str], patterns: Iterable[str], settings: Settings) -> bytes:

@@ -5,12 +5,14 @@ Whoever loads fills these shapes; the store gives the zones their serials.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import msgspec
 
 from blackhole_guard.wire.records import RRset
 
 Row = tuple[bytes, bytes]  # key and value of the records of one address, see `keys`
+Run = tuple[list[bytes], list[bytes]]  # keys of some rows, and their values: a million tuples keep the collector busy
 
 
 class StoredZone(msgspec.Struct, frozen=True, array_like=True):
@@ -45,7 +47,11 @@ class Content:
     zones: tuple[StoredZone, ...]
     cuts: tuple[StoredCut, ...]
     hosts: tuple[RRset, ...]  # further RRsets at names that are no addresses
-    rows: Callable[[], Iterator[Row]]  # in the order of the keys, each key once; every time it is called
+    runs: Callable[[], Iterator[Run]]  # all rows in the order of the keys, each key once; every time it is called
+
+    def rows(self) -> Iterator[Row]:
+        """Walk all rows."""
+        return chain.from_iterable(zip(*run, strict=True) for run in self.runs())
 
     @property
     def records(self) -> int:

@@ -30,10 +30,10 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Final
 
-from blackhole_guard.store.content import Row
+from blackhole_guard.store.content import Row, Run
 from blackhole_guard.store.keys import SHORTEST_ENTRY
 
 APART: Final = 0xFFFF  # the offset that stands for an address's own key
@@ -46,7 +46,7 @@ _LEAST_VALUE = bytes((SHORTEST_ENTRY,))  # values that sort before it are no ent
 _ALONE = tuple(bytes((octet, octet, 0, 4)) for octet in range(256))  # what stands before the only entry of a shelf
 _OCTETS = tuple(bytes((octet,)) for octet in range(256))
 _ABOVE = b"\xff\xff"  # behind the key of a shelf: after all of its addresses
-_CHUNK = 1 << 13  # rows that are taken from a stream at once
+_ENOUGH = 1 << 11  # rows that are packed at once
 
 
 def shelf_of(key: bytes) -> bytes:
@@ -84,65 +84,69 @@ def has_records(shelf: bytes | memoryview, first: int, last: int) -> bool:
     return any(find_offset(shelf, octet) for octet in range(first, last + 1))
 
 
-def pack_rows(rows: Iterable[Row]) -> Iterator[Row]:
+def pack_runs(runs: Iterable[Run]) -> Iterator[Row]:
     """Put rows on shelves.
 
     Args:
-        rows: keys and values of addresses, in the order of the keys.
+        runs: keys and values of addresses, in the order of the keys.
     Returns:
         Keys and values of the file, in the order of the keys.
     """
-    source, held = iter(rows), list[Row]()
-    while chunk := list(islice(source, _CHUNK)):
-        held += chunk
-        end = bisect_left(held, (held[-1][0][:-1],))  # what is on the last shelf may go on in the next chunk
-        yield from _pack_shelves(held, end)
-        del held[:end]
-    yield from _pack_shelves(held, len(held))
+    keys, values = list[bytes](), list[bytes]()
+    for more_keys, more_values in runs:
+        keys += more_keys
+        values += more_values
+        if len(keys) >= _ENOUGH:
+            end = bisect_left(keys, keys[-1][:-1])  # what is on the last shelf may go on in the next run
+            yield from _pack_shelves(keys, values, end)
+            del keys[:end], values[:end]
+    yield from _pack_shelves(keys, values, len(keys))
 
 
-def _pack_shelves(rows: list[Row], end: int) -> Iterator[Row]:
+def _pack_shelves(keys: list[bytes], values: list[bytes], end: int) -> Iterator[Row]:
     start = 0
     while start < end:
-        key, value = rows[start]
+        key, value = keys[start], values[start]
         shelf = key[:-1]
         after = start + 1
-        if after < end and rows[after][0][:-1] == shelf:
-            after = bisect_left(rows, (shelf + _ABOVE,), after, min(start + 256, end))
-            yield from _pack_shelf(shelf, rows[start:after])
+        if after < end and keys[after].startswith(shelf):
+            after = bisect_left(keys, shelf + _ABOVE, after, min(start + 256, end))
+            yield from _pack_shelf(shelf, keys[start:after], values[start:after])
         elif value >= _LEAST_VALUE:  # random addresses of IPv6 stand alone, all of a million
             yield shelf, _ALONE[key[-1]] + value
         else:
-            yield from _pack_shelf(shelf, rows[start:after])
+            yield shelf, bytes((key[-1], key[-1], 0xFF, 0xFF))
+            yield key, value
         start = after
 
 
-def _pack_shelf(key: bytes, rows: list[Row]) -> Iterator[Row]:
-    octets = bytes([row[0][-1] for row in rows])
-    entries = [row[1] for row in rows]
-    is_mixed = min(entries) < _LEAST_VALUE
-    if is_mixed:
-        entries = [entry if entry >= _LEAST_VALUE else b"" for entry in entries]
+def _pack_shelf(shelf: bytes, keys: list[bytes], values: list[bytes]) -> Iterator[Row]:
+    octets = bytes([key[-1] for key in keys])
     places = octets[-1] - octets[0] + 1
-    if places <= _MOST_PLACES * len(rows):
+    if places <= _MOST_PLACES * len(keys):
         head = octets[:1] + octets[-1:]
     else:
-        head, places = _SPARSE + _OCTETS[len(rows)] + octets, len(rows)
-    offsets = list(accumulate(map(len, entries), initial=len(head) + 2 * places))
-    if is_mixed or offsets[-1] > APART:
-        offsets = _set_apart(entries, offsets)
-    offsets.pop()  # where the next entry would stand
-    table = array("H", offsets) if places == len(rows) else _spread(octets, offsets)
-    yield key, b"".join((head, _swap(table).tobytes(), *entries))
-    if APART in offsets:
-        yield from (row for row, entry in zip(rows, entries, strict=True) if not entry)
+        head, places = _SPARSE + _OCTETS[len(keys)] + octets, len(keys)
+    start = len(head) + 2 * places
+    offsets = list(accumulate(map(len, values), initial=start))
+    entries = values
+    if offsets.pop() >= APART or min(values) < _LEAST_VALUE:
+        entries, offsets = _set_apart(values, start)
+    table = array("H", offsets) if places == len(keys) else _spread(octets, offsets)
+    yield shelf, b"".join((head, _swap(table).tobytes(), *entries))
+    if entries is not values:
+        yield from ((key, value) for key, value, entry in zip(keys, values, entries, strict=True) if not entry)
 
 
-def _set_apart(entries: list[bytes], offsets: list[int]) -> list[int]:
-    """Empty the entries that find no room, and say where each one is, and the next one would be."""
-    fitting = bisect_left(offsets, APART, 0, len(entries))
-    entries[fitting:] = [b""] * (len(entries) - fitting)
-    return [*(offset if entry else APART for offset, entry in zip(offsets, entries, strict=False)), offsets[-1]]
+def _set_apart(values: list[bytes], start: int) -> tuple[list[bytes], list[int]]:
+    """Give the entries of a shelf, empty for what is none or finds no room, and the offsets."""
+    entries, offsets = list[bytes](), list[int]()
+    for value in values:
+        fits = value >= _LEAST_VALUE and start < APART
+        entries.append(value if fits else b"")
+        offsets.append(start if fits else APART)
+        start += len(entries[-1])
+    return entries, offsets
 
 
 def _spread(octets: bytes, offsets: list[int]) -> "array[int]":
@@ -161,7 +165,7 @@ def _swap(table: "array[int]") -> "array[int]":
 
 
 def unpack_rows(items: Iterable[Row]) -> Iterator[Row]:
-    """Take shelves apart: the opposite of `pack_rows`."""
+    """Take shelves apart: the opposite of `pack_runs`."""
     source = iter(items)
     for key, value in source:
         if len(key) & 1:

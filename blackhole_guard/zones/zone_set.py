@@ -12,6 +12,7 @@ from blackhole_guard.config.values import Block
 from blackhole_guard.wire.names import suffixes
 from blackhole_guard.wire.records import RRset
 
+_RUN = 1024  # rows that are copied at once
 Names = bytes | tuple[bytes, ...]  # PTR targets at one address; a tuple where there are several
 
 
@@ -102,6 +103,12 @@ class PtrColumns:
         """Find the rows of the addresses from `first` to `last`, both included."""
         return range(bisect_left(self.addresses, first), bisect_right(self.addresses, last))
 
+    def cut(self, start: int, end: int, most: int) -> Iterator[tuple[list[bytes], list[Names], list[int]]]:
+        """Cut rows from `start` up to `end` into pieces of at most so many: addresses, targets, seconds."""
+        for first in range(start, end, most):
+            rows = slice(first, min(first + most, end))
+            yield self.addresses[rows], self.names[rows], self.ttls[rows]
+
 
 @dataclass(slots=True)
 class Origins:
@@ -156,12 +163,26 @@ class ZoneSet:
 
     def iter_addresses(self) -> Iterator[tuple[bytes, Names | Alias, int]]:
         """Walk all addresses in order, IPv4 first: the address, its PTR targets or its alias, seconds."""
+        for run in self.iter_runs(_RUN):
+            if isinstance(run, Alias):
+                yield run.address, run, run.ttl
+            else:
+                yield from zip(*run, strict=True)
+
+    def iter_runs(self, most: int) -> Iterator[tuple[list[bytes], list[Names], list[int]] | Alias]:
+        """Walk all addresses in order, IPv4 first, many at once.
+
+        Args:
+            most: how many.
+        Returns:
+            Addresses of one family, their PTR targets, seconds; or an alias.
+        """
         four, six = self.ptr
         start = 0
         for alias in self.aliases:
             end = bisect_left(four.addresses, alias.address, start)
-            yield from zip(four.addresses[start:end], four.names[start:end], four.ttls[start:end], strict=True)
-            yield alias.address, alias, alias.ttl
+            yield from four.cut(start, end, most)
+            yield alias
             start = end
-        yield from zip(four.addresses[start:], four.names[start:], four.ttls[start:], strict=True)
-        yield from zip(six.addresses, six.names, six.ttls, strict=True)
+        yield from four.cut(start, len(four.addresses), most)
+        yield from six.cut(0, len(six.addresses), most)

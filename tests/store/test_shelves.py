@@ -3,13 +3,14 @@ from bisect import bisect_left
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from store_content import iter_runs
 
 from blackhole_guard.store.keys import ValueMaker, make_key, read_value
 from blackhole_guard.store.shelves import (
     APART,
     find_offset,
     has_records,
-    pack_rows,
+    pack_runs,
     read_entry,
     shelf_of,
     unpack_rows,
@@ -30,6 +31,10 @@ def four(number):
 
 def six(number):
     return make_key(b"\xfd" + number.to_bytes(15, "big"))
+
+
+def pack(rows, most=5):
+    return list(pack_runs(iter_runs(list(rows), most)))
 
 
 def look_up(items, key):
@@ -53,9 +58,9 @@ values = st.one_of(
 )
 
 
-@given(st.dictionaries(keys, values, max_size=60), st.lists(keys, max_size=20))
-def test_what_is_put_on_shelves_is_found_there(rows, others):
-    packed = list(pack_rows(sorted(rows.items())))
+@given(st.dictionaries(keys, values, max_size=60), st.lists(keys, max_size=20), st.integers(1, 70))
+def test_what_is_put_on_shelves_is_found_there(rows, others, most):
+    packed = pack(sorted(rows.items()), most)
     assert [key for key, _ in packed] == sorted({key for key, _ in packed})  # LMDB appends
     assert list(unpack_rows(packed)) == sorted(rows.items())
     items = dict(packed)
@@ -65,7 +70,7 @@ def test_what_is_put_on_shelves_is_found_there(rows, others):
 
 @given(st.dictionaries(st.integers(0, 255), values, min_size=1), st.integers(0, 255), st.integers(0, 15))
 def test_whether_anything_is_on_a_part_of_a_shelf(row_of, first, more):
-    shelf = dict(pack_rows((four(octet), value) for octet, value in sorted(row_of.items())))[four(0)[:-1]]
+    shelf = dict(pack((four(octet), value) for octet, value in sorted(row_of.items())))[four(0)[:-1]]
     last = min(first + more, 255)
     assert has_records(shelf, first, last) == any(first <= octet <= last for octet in row_of)
 
@@ -74,7 +79,7 @@ def test_whether_anything_is_on_a_part_of_a_shelf(row_of, first, more):
 @pytest.mark.parametrize("step", [1, 2, 15, 256, 300])  # every address; every other one; sparse; alone
 def test_more_rows_than_are_taken_at_once(key_of, step):
     rows = [(key_of(number), ptr(NAME, number)) for number in range(0, 20_000 * step, step)]
-    packed = list(pack_rows(iter(rows)))
+    packed = pack(rows, 1000)
     assert list(unpack_rows(packed)) == rows
     assert {shelf_of(key) for key, _ in rows} == {key for key, _ in packed if key == shelf_of(key)}
 
@@ -83,20 +88,20 @@ def test_the_octets_of_a_shelf_are_those_that_are_documented():
     rows = [(four(3), ptr(b"\1a\0", 60)), (four(5), cname(NAME, 60)), (four(6), ptr(b"\1b\0", 61))]
     first, second = (b"\x0f\xc0\x0c\0\x0c\0\1\0\0\0%c\0\3\1%c\0" % each for each in ((60, b"a"), (61, b"b")))
     offsets = bytes((0, 10, 0, 0, 0xFF, 0xFF, 0, 26))
-    assert list(pack_rows(rows)) == [(b"\4\x0a\0\0", b"\3\6" + offsets + first + second), rows[1]]
+    assert pack(rows) == [(b"\4\x0a\0\0", b"\3\6" + offsets + first + second), rows[1]]
 
 
 def test_the_octets_of_a_sparse_shelf_are_those_that_are_documented():
     rows = [(four(3), ptr(b"\1a\0", 60)), (four(5), cname(NAME, 60)), (four(0xFE), ptr(b"\1b\0", 61))]
     first, second = (b"\x0f\xc0\x0c\0\x0c\0\1\0\0\0%c\0\3\1%c\0" % each for each in ((60, b"a"), (61, b"b")))
     octets, offsets = b"\3\5\xfe", bytes((0, 12, 0xFF, 0xFF, 0, 28))
-    assert list(pack_rows(rows)) == [(b"\4\x0a\0\0", b"\1\0\3" + octets + offsets + first + second), rows[1]]
+    assert pack(rows) == [(b"\4\x0a\0\0", b"\1\0\3" + octets + offsets + first + second), rows[1]]
 
 
 def test_a_full_shelf_of_the_longest_entries_puts_the_last_ones_apart():
     rows = [(four(octet), ptr(LONGEST_NAME, octet)) for octet in range(256)]
     assert {len(value) for _, value in rows} == {256}
-    packed = list(pack_rows(rows))
+    packed = pack(rows)
     offsets = [find_offset(packed[0][1], octet) for octet in range(256)]
     assert bisect_left(offsets, APART) == 254  # 514 octets before them, and 254 x 256 is the last offset below 0xffff
     assert packed[1:] == rows[254:]
