@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench import latency, peers, tables, tcp, throughput, workers
+from bench import document, floor, latency, peers, pictures, profile, tables, tcp, throughput, workers
 from bench.programs import ROOT, missing
 from bench.queries import WORKLOADS
 from bench.tables import Table
@@ -135,6 +135,69 @@ def workers_command(save: bool, rates: str, rounds: int, seconds: float) -> None
     demand({"dnsperf"})
     wanted = [int(rate) for rate in rates.split(",")]
     show(workers.measure(workers.Plan(wanted, rounds, seconds)), save)
+
+
+@main.command("floor")
+@_workloads
+@_servers
+@_rounds
+@_seconds
+@click.pass_obj
+def floor_command(
+    save: bool, workloads: tuple[str, ...], servers: tuple[str, ...], rounds: int, seconds: float
+) -> None:
+    """CPU time a query beyond what the kernel takes (an echo loop in C)."""
+    asked = tuple(dict.fromkeys([*servers, floor.FLOOR]))
+    demand({"dnsperf", *programs_of(asked)})
+    seen = throughput.measure(throughput.Plan(workloads, asked, rounds, seconds))
+    show(seen, save)
+    show(floor.relate(seen), save=False)  # docs/performance.md derives it from the table of throughput
+
+
+@main.command("profile")
+@click.option("--workload", type=click.Choice([*WORKLOADS]), default="mixed", show_default=True)
+@click.option("--tcp", is_flag=True, help="Over TCP: 8 connections, 200 queries outstanding.")
+@click.option("--seconds", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=ROOT / ".cache" / "profile.svg", help="Flame graph.")
+def profile_command(workload: str, tcp: bool, seconds: int, output: Path) -> None:
+    """Where the time of a worker of ours goes (py-spy)."""
+    demand({"dnsperf", "py-spy"})
+    seen = profile.profile(workload, seconds, output, tcp=tcp)
+    for title, shares in (("lines", seen.lines), ("functions", seen.functions)):
+        click.echo(f"\n{seen.samples} samples; {title} that were running, in per cent:")
+        for name, share in shares:
+            click.echo(f"{share * 100:6.1f}  {name.replace(f'{ROOT}/', '')}")
+    click.echo(f"\nFlame graph: {seen.flame_graph}")
+
+
+@main.command("pictures")
+def pictures_command() -> None:
+    """Draw the pictures of docs/performance from the tables that were kept."""
+    demand(set(), {"matplotlib"})
+    for path in pictures.draw(tables.load().values()):
+        click.echo(path.relative_to(ROOT))
+
+
+@main.command("document")
+def document_command() -> None:
+    """Write the tables that were kept into docs/performance.md."""
+    document.refresh()
+
+
+@main.command("all")
+@_rounds
+@_seconds
+@click.pass_obj
+def all_command(save: bool, rounds: int, seconds: float) -> None:
+    """Measure everything; with --save also keep it, write it into docs/performance.md and draw the pictures."""
+    demand({"dnsperf", "gcc", *peers.PROGRAMS.values()}, {"matplotlib"} if save else set())
+    show(throughput.measure(throughput.Plan(rounds=rounds, seconds=seconds)), save)
+    show(latency.measure(latency.Plan(rounds=rounds, seconds=seconds)), save)
+    show(tcp.measure(tcp.Plan(rounds=rounds, seconds=seconds)), save)
+    show(workers.measure(workers.Plan(rounds=rounds, seconds=seconds)), save)
+    if save:
+        document.refresh()
+        pictures.draw(tables.load().values())
 
 
 if __name__ == "__main__":

@@ -4,8 +4,25 @@ import subprocess
 from pathlib import Path
 
 from bench.programs import program
+from bench.tables import Column, Table
 
 _HERE = Path(__file__).parent
+FLOOR = "floor"
+COLUMNS = (
+    Column("ratio", "CPU time, floor = 1", 2),
+    Column("own", "beyond the floor, us/query", 2),
+)
+
+
+def relate(throughput: Table) -> Table:
+    """The CPU time a query of each server to the floor's, round by round, from the table of throughput."""
+    table = Table("floor", "CPU time beyond the kernel's floor", "workload", "server", COLUMNS)
+    for (workload, server), row in throughput.samples.items():
+        floor = throughput.samples.get((workload, FLOOR))
+        if floor is not None and server != FLOOR:
+            for own, least in zip(row["cpu"], floor["cpu"], strict=True):
+                table.add(workload, server, ratio=own / least, own=own - least)
+    return table
 
 
 def build_floor(directory: Path) -> Path:

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Set
 from pathlib import Path
 
@@ -13,9 +14,11 @@ _FROM_THE_MACHINE = {"taskset": "util-linux", "setpriv": "util-linux", "unshare"
 
 
 def find_program(name: str) -> str | None:
-    """The absolute path of a program, unpacked by script/peers or the machine's own; None where it cannot be had."""
-    own = _UNPACKED / name
-    return str(own) if own.is_file() else shutil.which(name, path=_SYSTEM)
+    """The absolute path of a program: from script/peers, in .venv, or the machine's; None where it cannot be had."""
+    for directory in (_UNPACKED, Path(sys.executable).parent):
+        if (directory / name).is_file():
+            return str(directory / name)
+    return shutil.which(name, path=_SYSTEM)
 
 
 def program(name: str) -> str:
