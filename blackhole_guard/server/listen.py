@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-import ifaddr
-
 DEFAULT_LISTEN = ("127.0.0.1", "::1")
 
 
@@ -57,6 +55,8 @@ def format_endpoint(address: str, port: int, scope: int = 0) -> str:
 
 def find_interfaces() -> Interfaces:
     """List the interfaces of this network namespace that have addresses."""
+    import ifaddr  # it starts ldconfig(8) to find the C library: 10 ms that only those pay who name an interface
+
     found: Interfaces = {}
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:

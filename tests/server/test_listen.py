@@ -1,5 +1,7 @@
 """Entries of `listen` become endpoints, or say why not."""
 
+import subprocess
+import sys
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -105,3 +107,12 @@ class TestEntries:
             )
         else:
             assert parsed == Endpoint(address, port)
+
+
+def test_only_who_names_an_interface_pays_for_finding_them():
+    script = (
+        "import sys; from blackhole_guard.server.listen import parse_listen;"
+        "parse_listen(['127.0.0.1', '::1'], 53); assert 'ifaddr' not in sys.modules;"
+        "parse_listen(['lo'], 53); assert 'ifaddr' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)

@@ -294,10 +294,11 @@ def test_lines_of_several_processes_do_not_mix(start):
         made.close()
 
 
-def test_structlog_is_imported_at_the_first_line_and_aiohttp_never():
+def test_structlog_is_imported_at_the_first_line_and_rich_and_aiohttp_never():
     script = (
         "import sys; from blackhole_guard.telemetry.logs import open_log; log = open_log('text', 'info', sys.stderr);"
         "log.debug('x'); assert 'structlog' not in sys.modules; log.info('x'); assert 'structlog' in sys.modules;"
+        "assert 'rich' not in sys.modules; import rich.console;"
         "assert 'aiohttp' not in sys.modules and 'prometheus_client' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30, capture_output=True)
