@@ -135,5 +135,5 @@ GAUGES = (
     "adopted_slots",  # slots of dead workers that this one reads for
 )
 
-# Called by each worker about twice a second with the monotonic time: the supervisor's sign that it lives.
+# Called by each worker about once a second with the monotonic time: the supervisor's sign that it lives.
 Beat = Callable[[float], None]

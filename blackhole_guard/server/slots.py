@@ -3,6 +3,7 @@
 A worker that is silent is suspected first: a neighbour reads its sockets besides it. If it stays silent, it is killed.
 """
 
+import math
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -16,10 +17,12 @@ from blackhole_guard.server.processes import Exit, kill_child
 from blackhole_guard.server.roles import Board, FullLog
 from blackhole_guard.server.sockets import SlotSockets
 
-LOOK = 0.5  # seconds between two looks at the workers' beats; a worker beats as often
+LOOK = 1.0  # seconds between two looks at the workers' beats; a worker beats as often, at the full second
+_LOOK_AFTER = 0.25  # seconds from the full second to the look
+LOOK_AGAIN = 0.5  # seconds to the next look while a worker is silent
 # Looks without a beat. They are counted, not timed: when the machine is short of CPU, the supervisor looks late, too.
-_SUSPECT = 3
-_HANGS = 5
+_SUSPECT = 2  # 1.75 seconds after the last beat
+_HANGS = 4
 _HANGS_STARTING = 20
 _OUTAGE = 1.0  # seconds at most until the next start where no worker is left to answer meanwhile
 
@@ -95,7 +98,7 @@ class Slots:
     def start(self) -> None:
         """Have a worker in each slot from now on."""
         now = self._clock()
-        self._next_look = now + LOOK
+        self._next_look = now + LOOK_AGAIN
         for slot in self._slots:
             slot.start_at = now
         self.tick(now)
@@ -113,8 +116,9 @@ class Slots:
             if slot.start_at is not None and now >= slot.start_at:
                 self._start(slot, now)
         if self._next_look is not None and now >= self._next_look:
-            self._next_look = now + LOOK
             self._look()
+            silent = any(slot.silent for slot in self._slots if slot.pid is not None)
+            self._next_look = now + LOOK_AGAIN if silent else math.floor(now - _LOOK_AFTER) + LOOK + _LOOK_AFTER
 
     def take_exit(self, child: Exit) -> bool:
         """Take the end of a child, if it is a worker's; returns whether it was."""

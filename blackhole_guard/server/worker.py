@@ -6,6 +6,7 @@ go wrong in it is counted and survived.
 
 import asyncio
 import gc
+import math
 import signal
 import socket
 import traceback
@@ -25,7 +26,8 @@ from blackhole_guard.server.tcp import TcpService
 EXIT_STOPPED = 0
 EXIT_ORPHANED = 1  # the supervisor is gone
 
-_TICK = 0.5  # seconds between signs of life; counters are folded as often, so that a scrape sees the last second
+TICK = 1.0  # seconds between signs of life; counters are folded as often, so that a scrape sees all but the last second
+_EARLY = 0.1  # seconds by which a timer may come too early and still count as the next one
 _DRAIN_UDP = 0.5  # seconds for what waits in the sockets when the worker ends
 _DRAIN_TCP = 4.0  # seconds for clients to take their responses then; both stay under the supervisor's 5
 _DESCRIPTORS = 64  # left to snapshots and the like when TCP connections are at their most
@@ -140,9 +142,14 @@ class _Worker:
         self._context.meter.set("adopted_slots", len(self._adopted))
 
     def _tick(self) -> None:
-        """Give a sign of life, and bring out what was counted."""
-        self._loop.call_later(_TICK, self._tick)
-        self._context.beat(self._loop.time())
+        """Give a sign of life, and bring out what was counted.
+
+        All workers do so at the full second of the monotonic clock, so the supervisor, who looks a little later, has
+        each one's newest sign with one look, and an idle machine wakes up once a second for all of them.
+        """
+        now = self._loop.time()
+        self._loop.call_at(math.floor(now + _EARLY) + TICK, self._tick)
+        self._context.beat(now)
         self._responder.refresh()  # an idle worker follows, too, so that the old snapshot's memory goes back
         self._fold()
 

@@ -27,8 +27,7 @@ from blackhole_guard.telemetry.catalogue import CATALOGUE, MAX_ZONES, PREFIX, Ki
 OTHERS = "(others)"  # the zones that have no series of their own
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-# Seconds that a rendering is good for. Workers bring out their counts every half second, and a query shall be seen
-# within one.
+# Seconds that a rendering is good for; workers bring out their counts every second.
 _KEPT = 0.25
 
 _render_openmetrics: Callable[[CollectorRegistry], bytes] = openmetrics.generate_latest  # without types in the library

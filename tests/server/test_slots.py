@@ -73,7 +73,7 @@ class Rig:
         self.poller.turn(0.1)
 
     def look(self, beating=()):
-        self.now += module.LOOK
+        self.now = self.slots.deadline()
         for slot in beating:
             self.board.beats[slot] = self.now
         self.slots.tick(self.now)
@@ -135,8 +135,7 @@ def test_silence_is_suspected_then_punished(rig):
     rig.say_ready(0, 1)
     rig.look(beating=(0, 1))
     rig.ends[0].receive()
-    for _ in range(2):
-        rig.look(beating=(0,))
+    rig.look(beating=(0,))
     assert rig.slots.all_serving
     rig.look(beating=(0,))
     assert rig.slots.serving == 1
@@ -145,6 +144,15 @@ def test_silence_is_suspected_then_punished(rig):
     rig.look(beating=(0,))
     rig.look(beating=(0,))
     assert rig.killed == [1001]
+
+
+def test_workers_that_beat_are_looked_at_once_a_second_and_silent_ones_twice(rig):
+    rig.slots.start()
+    rig.say_ready(0, 1)
+    for beating, then in ((0, 1), 0.75), ((0, 1), 1), ((0,), 0.5), ((0,), 0.5), ((0, 1), 1):
+        rig.look(beating=beating)
+        assert rig.slots.deadline() - rig.now == then
+        assert then == 0.5 or rig.slots.deadline() % 1 == 0.25  # workers beat at the full second
 
 
 def test_a_supervisor_that_looks_late_does_not_take_it_for_the_workers_silence(rig):
