@@ -5,6 +5,7 @@ whom the server has become may not be able to read it.
 """
 
 import contextlib
+import gc
 import glob
 import hashlib
 import os
@@ -67,6 +68,7 @@ class Loader:
 
     def run(self, request: LoadRequest, begun: Begun) -> bytes:
         """Do what is asked, in the child; returns the report."""
+        gc.freeze()  # what is shared with the supervisor need not be walked, and so copied
         known = msgspec.json.decode(request.known, type=Report) if request.known else None
         if request.purpose is Purpose.LOOK:
             report = self._look()

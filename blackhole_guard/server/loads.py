@@ -2,7 +2,7 @@
 
 A loader is forked, does what the request says, sends its report through a pipe and ends. With `watch`, a loader is
 forked ahead, waits for a change and then loads; a load that is asked for takes its place. A loader that dies, hangs or
-reports nonsense is a failed load: what is served stays.
+reports nonsense is a failed load: what is served stays. Once something is served, a load yields to all other processes.
 """
 
 import os
@@ -18,9 +18,12 @@ from blackhole_guard.config.problems import Problem
 from blackhole_guard.server.backoff import Backoff
 from blackhole_guard.server.control import Answer
 from blackhole_guard.server.poller import Poller
+from blackhole_guard.server.priority import be_modest, seconds_waited, yield_to_all
 from blackhole_guard.server.processes import Exit, kill_child
 
 LONGEST = 600.0  # seconds for a load; a million entries take some 20
+_LOOK = 1.0  # seconds between two looks at how a loader that yields gets on
+_STARVED = 10.0  # seconds that it may wait for a CPU in all
 _LARGEST = 64 * 1024 * 1024  # octets of a report
 _BEGUN = b"!"  # before the report: the loader now reads the sources
 
@@ -47,6 +50,14 @@ class Purpose(Enum):
     LOOK = auto()  # only say what the store holds
 
 
+class Pace(Enum):
+    """What a loader gets of CPUs that others want, too."""
+
+    AT_ONCE = auto()  # its share: nothing is served yet
+    YIELDING = auto()  # what nobody else wants
+    MODEST = auto()  # a small share, because it had none
+
+
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """What a loader shall do. Made in the supervisor, read in the child."""
@@ -54,6 +65,7 @@ class LoadRequest:
     purpose: Purpose = Purpose.LOAD
     force: bool = False
     known: bytes = b""  # the last report: it says which files to watch
+    pace: Pace = Pace.AT_ONCE
 
 
 Begun = Callable[[], None]
@@ -75,6 +87,9 @@ class _Running:
     deadline: float | None  # None: it waits for a change
     octets: bytearray = field(default_factory=bytearray)
     replaced: bool = False  # it was killed for a load that was asked for
+    starved: bool = False  # it was killed to begin anew at another pace
+    waited: float = 0.0  # seconds for a CPU before it began
+    look_at: float | None = None  # when to see how it gets on; None: it waits for a change, or does not yield
 
 
 class Loads:
@@ -137,7 +152,8 @@ class Loads:
     def deadline(self) -> float | None:
         """When to call `tick` again; monotonic seconds."""
         if self._running:
-            return self._running.deadline
+            due = [when for when in (self._running.deadline, self._running.look_at) if when is not None]
+            return min(due, default=None)
         return self._watch_at
 
     def tick(self, now: float) -> None:
@@ -145,8 +161,10 @@ class Loads:
         running = self._running
         if running and running.deadline is not None and now >= running.deadline:
             kill_child(running.pid, signal.SIGKILL)
+        elif running and running.look_at is not None and now >= running.look_at:
+            self._look(running, now)
         elif not running and not self._stopped and self._watch_at is not None and now >= self._watch_at:
-            self._start(LoadRequest(Purpose.WATCH, known=self._known))
+            self._start(self._make_request(Purpose.WATCH))
 
     def take_exit(self, child: Exit) -> bool:
         """Take the end of a child, if it is the loader's; returns whether it was."""
@@ -154,9 +172,12 @@ class Loads:
         if running is None or running.pid != child.pid:
             return False
         self._running = None
-        if running.replaced or self._stopped:
-            self._poller.forget(running.pipe)
-            os.close(running.pipe)
+        if running.starved and not (running.replaced or self._stopped):
+            self._drop(running)
+            force = running.request.force
+            self._start(LoadRequest(Purpose.LOAD, force, self._known, Pace.MODEST), running.answers)
+        elif running.replaced or self._stopped:
+            self._drop(running)
             self._go_on()
         else:
             self._finish(running, child, self._clock())
@@ -181,10 +202,26 @@ class Loads:
         if running is None:
             force, answers = self._asked
             self._asked = None
-            self._start(LoadRequest(force=force, known=self._known), answers)
+            self._start(self._make_request(Purpose.LOAD, force), answers)
         elif running.request.purpose is Purpose.WATCH and not running.replaced:
             running.replaced = True  # whatever it has begun, its successor does, too
             kill_child(running.pid, signal.SIGKILL)
+
+    def _make_request(self, purpose: Purpose, force: bool = False) -> LoadRequest:
+        """Make a request; a load yields once something is served."""
+        return LoadRequest(purpose, force, self._known, Pace.YIELDING if self._last.serving else Pace.AT_ONCE)
+
+    def _look(self, running: _Running, now: float) -> None:
+        """See whether a loader that yields gets any further; one that does not is begun anew at another pace."""
+        running.look_at = now + _LOOK
+        if not running.starved and seconds_waited(running.pid) - running.waited > _STARVED:
+            running.starved = True
+            kill_child(running.pid, signal.SIGKILL)
+
+    def _drop(self, running: _Running) -> None:
+        """Let go of a loader that ended and whose report does not count."""
+        self._poller.forget(running.pipe)
+        os.close(running.pipe)
 
     def _start(self, request: LoadRequest, answers: list[Answer] | None = None) -> None:
         self._watch_at = None
@@ -195,11 +232,10 @@ class Loads:
             result = self._fail(f"no loader could be started: {error.strerror}")
             self._settle(result, b"", answers or [], self._backoff.next_start(now, now))
             return
-        deadline = None if request.purpose is Purpose.WATCH else now + LONGEST
-        self._running = running = _Running(pid, reader, request, answers or [], now, deadline)
+        self._running = running = _Running(pid, reader, request, answers or [], now, None)
         self._poller.watch(reader, lambda: self._read(running))
-        if request.purpose is Purpose.LOAD:
-            self._on_begin()
+        if request.purpose is not Purpose.WATCH:
+            self._note_begin(running)
 
     def _fork_loader(self, request: LoadRequest) -> tuple[int, int]:
         """Fork a loader; returns its process id, and where its report will come. Raises OSError."""
@@ -208,6 +244,10 @@ class Loads:
 
         def run() -> int:
             os.close(reader)
+            if request.pace is Pace.YIELDING:
+                yield_to_all()
+            elif request.pace is Pace.MODEST:
+                be_modest()
             with os.fdopen(writer, "wb") as pipe:
 
                 def begin() -> None:
@@ -238,10 +278,18 @@ class Loads:
         before = len(running.octets)
         running.octets += octets
         if not before and octets.startswith(_BEGUN) and running.deadline is None:
-            running.deadline = self._clock() + LONGEST
-            self._on_begin()
+            self._note_begin(running)
         if len(running.octets) > _LARGEST:
             kill_child(running.pid, signal.SIGKILL)
+
+    def _note_begin(self, running: _Running) -> None:
+        """Note that a loader reads the sources from now on."""
+        now = self._clock()
+        running.deadline = now + LONGEST
+        if running.request.pace is Pace.YIELDING:
+            running.look_at, running.waited = now + _LOOK, seconds_waited(running.pid)
+        if running.request.purpose is not Purpose.LOOK and running.request.pace is not Pace.MODEST:
+            self._on_begin()
 
     def _finish(self, running: _Running, child: Exit, now: float) -> None:
         """Take the outcome of a loader that ended."""

@@ -1,6 +1,9 @@
 """Loads whose loader cannot be started, or says too much; all else is tested with a real supervisor."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -22,6 +25,7 @@ class Rig:
         self.fails = False
         self.results, self.purposes = [], []
         self.report = json.dumps(GOOD).encode()
+        self.work = lambda request: None
         self.loads = Loads(
             self.poller,
             self.fork,
@@ -37,6 +41,7 @@ class Rig:
         return fork_child("loader", run)
 
     def run(self, request, begun):
+        self.work(request)
         if request.purpose is Purpose.WATCH:
             time.sleep(60)
         return self.report
@@ -105,6 +110,59 @@ def test_a_report_without_end_is_cut_off(rig, monkeypatch):
     result = rig.await_result()
     assert result.result == "failed"
     assert "killed by SIGKILL" in result.text
+
+
+def policy():
+    return os.sched_getscheduler(0), os.nice(0)
+
+
+def test_the_first_load_takes_its_share_and_the_next_ones_yield(rig, tmp_path):
+    seen = tmp_path / "seen"
+
+    def note(request):
+        with seen.open("a") as file:
+            file.write(f"{request.purpose.name} {policy()}\n")
+
+    rig.work = note
+    rig.loads.ask()
+    rig.await_result()
+    rig.loads.ask()
+    rig.await_result(2)
+    normal, yielding = (os.SCHED_OTHER, 0), (os.SCHED_IDLE, 0)
+    wait_until(lambda: (rig.turn(), seen.read_text().count("WATCH"))[1])
+    lines = seen.read_text().splitlines()
+    assert lines[0] == f"LOAD {normal}"
+    assert {line for line in lines[1:] if line.startswith("LOAD")} == {f"LOAD {yielding}"}
+    assert {line for line in lines[1:] if line.startswith("WATCH")} == {f"WATCH {yielding}"}
+
+
+@pytest.fixture
+def busy_cpu():
+    """A CPU that another process keeps busy all the time."""
+    cpu = max(os.sched_getaffinity(0))
+    hog = subprocess.Popen(["taskset", "-c", str(cpu), sys.executable, "-c", "while True: pass"])
+    yield cpu
+    hog.kill()
+    hog.wait()
+
+
+def test_a_load_that_gets_no_cpu_begins_anew_with_a_small_share(rig, busy_cpu, monkeypatch):
+    monkeypatch.setattr(loads, "_STARVED", 0.5)
+    answers = []
+    rig.loads.ask()
+    rig.await_result()
+
+    def work(request):
+        os.sched_setaffinity(0, {busy_cpu})
+        rig.report = json.dumps({**GOOD, "watch": False, "text": f"{request.force} {policy()}"}).encode()
+        until = time.process_time() + 0.2  # of CPU: 0.3 % of it take a minute
+        while time.process_time() < until:
+            pass
+
+    rig.work = work
+    rig.loads.ask(force=True, answer=answers.append)
+    assert rig.await_result(2).text == f"True {(os.SCHED_OTHER, 10)}"
+    assert [json.loads(answer)["result"] for answer in answers] == ["loaded"]
 
 
 def test_after_the_stop_nothing_is_started(rig):
