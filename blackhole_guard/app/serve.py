@@ -135,7 +135,7 @@ class _Server:
         self._metrics = tuple(local_endpoint(sock) for sock in self._http)
         self._say_how_it_is(activated is not None)
         if user is not None and self._http:
-            preload()
+            preload(user)
         drop_privileges(user)
         if os.geteuid() == 0:
             self.log.warning("runs as root; set server.user to drop the privileges that serving does not need")

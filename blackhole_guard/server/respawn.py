@@ -30,10 +30,12 @@ class Respawned:
         self._start_at: float | None = None
         self._stopping = False
 
-    def start(self) -> None:
-        """Have it run from now on."""
-        self._start_at = self._clock()
-        self.tick(self._start_at)
+    def start(self, delay: float = 0.0) -> None:
+        """Have it run from now on, or in so many seconds; where it runs, or waits for its next start, sooner counts."""
+        now = self._clock()
+        if self.pid is None:
+            self._start_at = min(now + delay, now + delay if self._start_at is None else self._start_at)
+            self.tick(now)
 
     def deadline(self) -> float | None:
         """When to call `tick` again; monotonic seconds."""

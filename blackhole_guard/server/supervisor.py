@@ -29,6 +29,7 @@ EXIT_ORPHANED = 1
 
 _PATIENCE = 5.5  # seconds for the workers to finish; they take no more than 5
 _TURN = 5.0  # seconds; nothing depends on it
+_OBSERVER_DELAY = 1.0  # seconds at most until the observer is started: its imports must not hold up the first answer
 _FIRST_TRIES = 3  # loads at the start that may die before the store is looked at
 _PROBLEMS_SHOWN = 9  # log lines of one load, and one that says how many more: so none is suppressed
 # How much rather than the supervisor a child is killed when memory is short, of 1000. The loader holds all sources.
@@ -95,11 +96,11 @@ class Supervisor:
         crew = self._crew
         self._poller.watch(self._signals, self._on_signals)
         crew.control.start(self._poller, self._on_reload)
+        self._loads.ask()  # before the collection, which has time while the loader reads
         gc.collect()
         gc.freeze()  # the children's collectors need not walk, and so copy, what is shared with them
-        self._loads.ask()
         if crew.run_observer is not None:
-            self._observer.start()
+            self._observer.start(_OBSERVER_DELAY)
         try:
             while not self._is_over():
                 self._turn()
@@ -216,6 +217,8 @@ class Supervisor:
     def _announce(self, now: float) -> None:
         """Every worker serves: say so."""
         self._announced = True
+        if self._crew.run_observer is not None:
+            self._observer.start()
         result = self._loads.last
         self._crew.notifier.ready(result.text)
         self._crew.on_serving(result)

@@ -4,9 +4,7 @@ It listens on sockets that its parent opened, so that a successor takes over whe
 """
 
 import asyncio
-import contextlib
 import logging
-import os
 import signal
 import socket
 from collections.abc import Callable
@@ -22,8 +20,6 @@ from blackhole_guard.telemetry.metrics import Exposition, Facts, Served, accepts
 
 EXIT_STOPPED = 0
 
-# Where the CPUs are all busy, answers go before metrics: a worker gets three times the share of a flooded observer.
-_NICENESS = 5
 _SILENCE = 10.0  # seconds without a sign of life after which a worker does not count as one that answers
 _PATIENCE = 1.0  # seconds for responses in hand when the observer ends
 _BACKLOG = 64  # connections that wait to be accepted
@@ -48,8 +44,6 @@ class ObserverContext:
 
 def run_observer(context: ObserverContext) -> int:
     """Be the observer, in a child of the supervisor that ends with it, until SIGTERM; returns the exit code."""
-    with contextlib.suppress(OSError):  # a unit may forbid setpriority(2)
-        os.nice(_NICENESS)
     with asyncio.Runner() as runner:
         runner.run(_Observer(context).run())
     return EXIT_STOPPED

@@ -61,6 +61,24 @@ def test_a_fork_that_fails_is_tried_again():
     assert rig.child.pid == 11
 
 
+def test_it_may_be_put_off_and_then_wanted_sooner():
+    rig = Rig()
+    rig.child.start(1.0)
+    rig.child.tick(100.9)
+    assert rig.child.pid is None and rig.child.deadline() == 101.0
+    rig.child.start()
+    assert rig.child.pid == 11
+    rig.child.start()
+    assert rig.child.pid == 11 and rig.child.deadline() is None
+
+
+def test_it_may_be_put_off_until_it_is_time():
+    rig = Rig()
+    rig.child.start(1.0)
+    rig.child.tick(101.0)
+    assert rig.child.pid == 11
+
+
 def test_once_stopped_it_stays_down(monkeypatch):
     rig, killed = Rig(), []
     monkeypatch.setattr("blackhole_guard.server.respawn.kill_child", lambda pid, number: killed.append((pid, number)))
