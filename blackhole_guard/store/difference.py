@@ -137,21 +137,27 @@ def _compare_rows(old: Snapshot, new: Content, difference: Difference) -> None:
     runs = _Runs(old.zones, new.zones)
     before, after = _Items(old.iter_items()), _Items(pack_runs(new.runs()))
     while (shelf := min(shelf_of(before.next[0]), shelf_of(after.next[0]))) != _END:
-        quiet = runs.find_quiet_end(shelf)
-        if quiet > shelf and before.next == after.next:
+        if before.next == after.next and shelf < (quiet := runs.find_quiet_end(shelf)):
             _skip_equal(quiet, before, after)
-            continue
-        old_rows, new_rows = before.take(shelf), after.take(shelf)
-        for key in sorted(old_rows.keys() | new_rows.keys()):
-            old_value, new_value = old_rows.get(key), new_rows.get(key)
-            source, target = runs.find(key)
-            if old_value != new_value or source != target:
-                difference.note(
-                    None if old_value is None else (key, old_value),
-                    None if new_value is None else (key, new_value),
-                    difference.zones.get(source or b""),
-                    difference.zones.get(target or b""),
-                )
+        else:
+            _compare_shelves(before.take(shelf), after.take(shelf), runs, difference)
+
+
+def _compare_shelves(
+    before: dict[bytes, bytes], after: dict[bytes, bytes], runs: "_Runs", difference: Difference
+) -> None:
+    """Compare the rows of some neighbouring addresses, which both stand in the order of the keys."""
+    keys = sorted(before.keys() | after.keys()) if before.keys() != after.keys() else before
+    for key in keys:
+        old, new = before.get(key), after.get(key)
+        source, target = runs.find(key)
+        if old != new or source != target:
+            difference.note(
+                None if old is None else (key, old),
+                None if new is None else (key, new),
+                difference.zones.get(source or b""),
+                difference.zones.get(target or b""),
+            )
 
 
 class _Items:
@@ -164,10 +170,12 @@ class _Items:
     def take(self, shelf: bytes) -> dict[bytes, bytes]:
         """Take what is next, as far as it belongs to a shelf: the rows of its addresses."""
         found = []
-        while shelf_of(self.next[0]) == shelf:
-            found.append(self.next)
-            self.next = next(self.items)
-        return dict(unpack_rows(found))
+        item = self.next
+        while shelf_of(item[0]) == shelf:
+            found.append(item)
+            item = next(self.items)
+        self.next = item
+        return dict(unpack_rows(found)) if found else {}
 
 
 def _skip_equal(end: bytes, old_items: _Items, new_items: _Items) -> None:
@@ -181,22 +189,27 @@ def _skip_equal(end: bytes, old_items: _Items, new_items: _Items) -> None:
 
 
 class _Runs:
-    """Says for each key which zone it was and is in."""
+    """Says for each key which zone it was and is in; remembers the last answer, which mostly is the next one, too."""
 
     def __init__(self, old: Iterable[StoredZone], new: Iterable[StoredZone]) -> None:
-        self._runs = [(b"", None, None), *_join_pieces(old, new)]
+        self._runs = [(b"", None, None), *_join_pieces(old, new), (_END, None, None)]
         self._starts = [start for start, _, _ in self._runs]
+        self._start = self._end = b""
+        self._zones: tuple[bytes | None, bytes | None] = None, None
 
     def find(self, key: bytes) -> tuple[bytes | None, bytes | None]:
         """Give the apexes of the zones that a key was and is in; None: in none."""
-        return self._runs[bisect_right(self._starts, key) - 1][1:]
+        if not self._start <= key < self._end:
+            number = bisect_right(self._starts, key)
+            self._start, *zones = self._runs[number - 1]
+            self._end = self._starts[number]
+            self._zones = zones[0], zones[1]
+        return self._zones
 
     def find_quiet_end(self, shelf: bytes) -> bytes:
         """Give the shelf before which each one from `shelf` on was and is in one and the same zone."""
-        number = bisect_right(self._starts, shelf + b"\0")
-        _, source, target = self._runs[number - 1]
-        end = self._starts[number] if number < len(self._starts) else _END
-        return shelf_of(end) if source == target else shelf
+        source, target = self.find(shelf + b"\0")
+        return shelf_of(self._end) if source == target else shelf
 
 
 def _join_pieces(

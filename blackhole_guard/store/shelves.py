@@ -170,6 +170,8 @@ def unpack_rows(items: Iterable[Row]) -> Iterator[Row]:
     for key, value in source:
         if len(key) & 1:
             yield key, value
+        elif value.startswith(_ALONE[value[0]]):
+            yield key + value[:1], value[4:]
         else:
             yield from _unpack_shelf(key, value, source)
 
