@@ -196,8 +196,8 @@ def all_command(save: bool, rounds: int, seconds: float) -> None:
     show(tcp.measure(tcp.Plan(rounds=rounds, seconds=seconds)), save)
     show(workers.measure(workers.Plan(rounds=rounds, seconds=seconds)), save)
     if save:
-        document.refresh()
         pictures.draw(tables.load().values())
+        document.refresh()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""docs/performance.md: its tables, between markers, are written from the results file; the words around them stay."""
+"""docs/performance.md: tables and pictures, between markers, come from the results file; the words around them stay."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
-from bench import floor, tables
+from bench import floor, pictures, tables, worse
 from bench.programs import ROOT
 from bench.tables import Table
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 _MARKED = re.compile(r"(<!-- table (?P<name>\w+) -->\n).*?(<!-- end of \w+ -->)", re.DOTALL)
+_WORSE = re.compile(r"(<!-- worse -->\n).*?(<!-- end of worse -->)", re.DOTALL)
 
 
 def refresh(document: Path = DOCUMENT, results: Path = tables.RESULTS) -> None:
@@ -18,16 +19,24 @@ def refresh(document: Path = DOCUMENT, results: Path = tables.RESULTS) -> None:
     taken = tables.taken(results)
     if "throughput" in known:
         known["floor"], taken["floor"] = floor.relate(known["throughput"]), taken["throughput"]
-    document.write_text(fill(document.read_text(), known, taken))
+    text = _WORSE.sub(lambda found: f"{found[1]}\n{worse.list_worse(known.values())}\n{found[2]}", document.read_text())
+    drawn = {path.name for path in results.parent.glob("*.svg")}
+    document.write_text(fill(text, known, taken, drawn))
 
 
-def fill(text: str, known: Mapping[str, Table], taken: Mapping[str, str]) -> str:
-    """Replace what stands between `<!-- table NAME -->` and `<!-- end of NAME -->`; a table that is not known stays."""
+def fill(text: str, known: Mapping[str, Table], taken: Mapping[str, str], drawn: Set[str] = frozenset()) -> str:
+    """Replace what stands between `<!-- table NAME -->` and `<!-- end of NAME -->`; a table that is not known stays.
+
+    Args:
+        drawn: the pictures that there are, in docs/performance.
+    """
 
     def replace(found: re.Match[str]) -> str:
         name = found["name"]
         if name not in known:
             return found[0]
-        return f"{found[1]}\n{known[name].to_markdown()}\n{taken[name]}.\n\n{found[3]}"
+        table = known[name]
+        shown = [f"![{table.title}](performance/{file})\n" for file in pictures.names(table) if file in drawn]
+        return "\n".join([found[1], *shown, table.to_markdown(), f"{taken[name]}.\n", found[3]])
 
     return _MARKED.sub(replace, text)

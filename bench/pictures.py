@@ -25,6 +25,17 @@ _BARS = {
 _CURVES = "latency"
 
 
+def names(table: Table) -> list[str]:
+    """The files that `draw` makes of a table."""
+    if table.name == _CURVES:
+        return [f"{_CURVES}.svg"]
+    return [f"{name}.svg" for _, name in _figures(table)]
+
+
+def _figures(table: Table) -> list[tuple[str, str]]:
+    return _BARS.get(table.name, [(table.columns[0].key, table.name)])
+
+
 def draw(tables: Iterable[Table], directory: Path = RESULTS.parent) -> list[Path]:
     """Draw all pictures of some tables and return the files."""
     import matplotlib
@@ -37,7 +48,7 @@ def draw(tables: Iterable[Table], directory: Path = RESULTS.parent) -> list[Path
         if table.name == _CURVES:
             drawn.append(_draw_curves(table, directory / f"{_CURVES}.svg"))
             continue
-        for key, name in _BARS.get(table.name, [(table.columns[0].key, table.name)]):
+        for key, name in _figures(table):
             drawn.append(_draw_bars(table, key, directory / f"{name}.svg"))
     return drawn
 

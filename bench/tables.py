@@ -25,6 +25,11 @@ class Column:
     digits: int = 0  # after the point
     is_compared: bool = False  # followed by a column "ours to it"
     scale: float = 1.0  # what a sample is multiplied with before it is printed
+    more_is_better: bool = False
+
+    def format(self, figure: float) -> str:
+        """A figure as it is printed."""
+        return f"{figure * self.scale:,.{self.digits}f}"
 
 
 @dataclass
@@ -87,7 +92,7 @@ class Table:
     def _cells(self, group: str, subject: str) -> Iterator[str]:
         for column in self.columns:
             figure = self.median(group, subject, column.key)
-            yield "" if figure is None else f"{figure * column.scale:,.{column.digits}f}"
+            yield "" if figure is None else column.format(figure)
             if column.is_compared:
                 ratio = None if subject == OURS else self.ratio(group, subject, column.key)
                 yield "" if ratio is None else f"{ratio:.2f}"

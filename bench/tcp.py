@@ -21,7 +21,7 @@ from bench.tables import OURS, Column, Table
 from bench.throughput import rotated, serving
 
 COLUMNS = (
-    Column("qps", "queries/s", 0, is_compared=True),
+    Column("qps", "queries/s", 0, is_compared=True, more_is_better=True),
     Column("cpu", "CPU us/query", 2, is_compared=True),
     Column("busy", "core in use, %", 0, scale=100),
     Column("lost", "lost"),

@@ -22,7 +22,7 @@ SIZES = {SCAN: 1_000_000}  # records where they are not 10,000
 _WARM_UP = 0.5  # seconds, before the first round
 
 COLUMNS = (
-    Column("qps", "queries/s", 0, is_compared=True),
+    Column("qps", "queries/s", 0, is_compared=True, more_is_better=True),
     Column("cpu", "CPU us/query", 2, is_compared=True),
     Column("busy", "core in use, %", 0, scale=100),
     Column("octets", "octets a response"),

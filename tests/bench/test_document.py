@@ -29,6 +29,10 @@ def test_known_tables_are_replaced_and_others_stay():
     assert "old" not in filled
     assert "| hits | **ours** | 5.0 |" in filled
     assert "today, here.\n\n<!-- end of tcp -->\nMore words.\n<!-- table later -->\nstays\n" in filled
+    assert "svg" not in filled
+    drawn = fill(filled, {"tcp": small("tcp")}, {"tcp": "today, here"}, {"tcp.svg", "other.svg"})
+    assert "![Title](performance/tcp.svg)" in drawn
+    assert "other.svg" not in drawn
     assert fill(filled, {"tcp": small("tcp")}, {"tcp": "today, here"}) == filled
 
 
