@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Set
 from pathlib import Path
 
-from bench import floor, pictures, tables, worse
+from bench import floor, pictures, tables, throughput, worse
 from bench.programs import ROOT
 from bench.tables import Table
 
@@ -18,7 +18,8 @@ def refresh(document: Path = DOCUMENT, results: Path = tables.RESULTS) -> None:
     known = tables.load(results)
     taken = tables.taken(results)
     if "throughput" in known:
-        known["floor"], taken["floor"] = floor.relate(known["throughput"]), taken["throughput"]
+        for derived in (floor.relate(known["throughput"]), throughput.compare_variants(known["throughput"])):
+            known[derived.name], taken[derived.name] = derived, taken["throughput"]
     text = _WORSE.sub(lambda found: f"{found[1]}\n{worse.list_worse(known.values())}\n{found[2]}", document.read_text())
     drawn = {path.name for path in results.parent.glob("*.svg")}
     document.write_text(fill(text, known, taken, drawn))

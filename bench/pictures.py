@@ -5,7 +5,7 @@ Text stays text and nothing in a file is random or dated, so that a picture is s
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.latency import PERCENTILES
 from bench.tables import OURS, RESULTS, Table
@@ -22,6 +22,7 @@ _BARS = {
     "tcp": [("cpu", "tcp")],
     "workers": [("cpu", "workers")],
 }
+_LEGEND: dict[str, Any] = {"loc": "lower center", "ncols": 6, "fontsize": 8, "frameon": False}
 _CURVES = "latency"
 
 
@@ -69,9 +70,11 @@ def _draw_bars(table: Table, key: str, path: Path) -> Path:
         heights = [(table.median(group, subject, key) or 0) * column.scale for group in groups]
         left = [number + (place - (len(subjects) - 1) / 2) * width for number in range(len(groups))]
         axes.bar(left, heights, width * 0.92, label=subject, color=_colour(table, subject))
-    axes.set_xticks(range(len(groups)), groups)
+    axes.set_xticks(range(len(groups)), [group.replace(", ", ",\n") for group in groups])
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylabel(column.label)
     _finish(axes, table.title)
+    figure.legend(*axes.get_legend_handles_labels(), **_LEGEND)
     return _save(figure, path)
 
 
@@ -86,9 +89,11 @@ def _draw_curves(table: Table, path: Path) -> Path:
             times = [(table.median(group, subject, key) or float("nan")) * 1e6 for key in PERCENTILES]
             axes.plot(range(len(times)), times, marker="o", markersize=3, label=subject, color=_colour(table, subject))
         axes.set_yscale("log")
+        axes.minorticks_off()
         axes.set_xticks(range(len(PERCENTILES)), [labels[key] for key in PERCENTILES], fontsize=7)
         _finish(axes, f"{group} queries/s")
     panels[0][0].set_ylabel("us")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), **_LEGEND)
     return _save(figure, path)
 
 
@@ -97,13 +102,12 @@ def _finish(axes: "Axes", title: str) -> None:
     axes.grid(axis="y", linewidth=0.4, alpha=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=8, frameon=False)
 
 
 def _save(figure: "Figure", path: Path) -> Path:
     import matplotlib.pyplot as plt
 
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.09, 1, 1))
     figure.savefig(path, format="svg", metadata={"Date": None})
     plt.close(figure)
     return path

@@ -28,7 +28,9 @@ class Column:
     more_is_better: bool = False
 
     def format(self, figure: float) -> str:
-        """A figure as it is printed."""
+        """A figure as it is printed; what never ended, since a response was lost, is no number."""
+        if figure == float("inf"):
+            return "lost"
         return f"{figure * self.scale:,.{self.digits}f}"
 
 
@@ -58,9 +60,11 @@ class Table:
         return median(seen) if seen else None
 
     def ratio(self, group: str, peer: str, key: str) -> float | None:
-        """Our median by a peer's; None where one of them is missing, or the peer's is 0."""
+        """Our median by a peer's; None where one of them is missing or infinite, or the peer's is 0."""
         own, other = self.median(group, OURS, key), self.median(group, peer, key)
-        return own / other if own is not None and other else None
+        if own is None or not other or float("inf") in (own, other):
+            return None
+        return own / other
 
     def groups(self) -> list[str]:
         """The groups, in order."""

@@ -19,6 +19,7 @@ from bench.tables import OURS, Column, Table
 
 SERVERS = (OURS, *peers.PEERS, "floor")
 SIZES = {SCAN: 1_000_000}  # records where they are not 10,000
+_PLAIN, _VARIANTS = "mixed", ("cookie", "ecs", "case")
 _WARM_UP = 0.5  # seconds, before the first round
 
 COLUMNS = (
@@ -48,8 +49,7 @@ def measure(plan: Plan) -> Table:
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         for size, names in _by_size(plan).items():
             with serving(plan.servers, write_dataset(Path(directory) / str(size), size), plan.before) as servers:
-                for name in names:
-                    _measure_workload(table, name, servers, plan, Path(directory))
+                _measure_all(table, names, servers, plan, Path(directory))
     return table
 
 
@@ -74,18 +74,22 @@ def serving(kinds: Sequence[str], dataset: Dataset, before: Path | None = None) 
         yield [stack.enter_context(peers.running(kind, dataset, options)) for kind in kinds]
 
 
-def _measure_workload(table: Table, name: str, servers: Sequence[Server], plan: Plan, directory: Path) -> None:
+def _measure_all(table: Table, names: Sequence[str], servers: Sequence[Server], plan: Plan, directory: Path) -> None:
     dataset = servers[0].dataset
-    workload = write_workload(name, dataset, directory)
-    for server in servers:
-        dnsperf.run(server, workload, min(_WARM_UP, plan.seconds))
+    workloads = [write_workload(name, dataset, directory) for name in names]
+    for workload in workloads:
+        for server in servers:
+            dnsperf.run(server, workload, min(_WARM_UP, plan.seconds))
     for round_ in range(plan.rounds):
-        if name == SCAN:
-            workload.path.unlink()
-            workload = write_workload(name, dataset, directory, seed=round_ + 2)
-        for server in rotated(servers, round_):
-            _add(table, name, server, workload, plan.seconds)
-    workload.path.unlink()
+        for workload in workloads:
+            asked = workload
+            if workload.name == SCAN:
+                workload.path.unlink(missing_ok=True)
+                asked = write_workload(SCAN, dataset, directory, seed=round_ + 2)
+            for server in rotated(servers, round_):
+                _add(table, asked, server, plan.seconds)
+    for workload in workloads:
+        workload.path.unlink(missing_ok=True)
 
 
 def rotated(servers: Sequence[Server], round_: int) -> list[Server]:
@@ -94,10 +98,10 @@ def rotated(servers: Sequence[Server], round_: int) -> list[Server]:
     return [*servers[first:], *servers[:first]]
 
 
-def _add(table: Table, name: str, server: Server, workload: Workload, seconds: float) -> None:
+def _add(table: Table, workload: Workload, server: Server, seconds: float) -> None:
     run = dnsperf.run(server, workload, seconds)
     table.add(
-        name,
+        workload.name,
         server.kind,
         qps=run.report.qps,
         cpu=run.cpu_us,
@@ -105,3 +109,17 @@ def _add(table: Table, name: str, server: Server, workload: Workload, seconds: f
         octets=run.report.response_octets,
         lost=run.report.lost,
     )
+
+
+def compare_variants(throughput: Table) -> Table:
+    """What a server does with cookies, client subnets and random case by what it does without, round by round."""
+    columns = tuple(Column(name, f"{name}, of `{_PLAIN}`", 2) for name in _VARIANTS)
+    table = Table("variants", "Cookies, client subnets and random case", "figure", "server", columns)
+    for server in throughput.subjects():
+        plain = throughput.samples.get((_PLAIN, server))
+        for name in _VARIANTS:
+            row = throughput.samples.get((name, server))
+            if plain is not None and row is not None:
+                for seen, without in zip(row["qps"], plain["qps"], strict=True):
+                    table.add("queries/s", server, **{name: seen / without})
+    return table

@@ -10,24 +10,29 @@ _NAMES = {"knot": "Knot DNS", "nsd": "NSD", "bind": "BIND"}
 
 
 def list_worse(tables: Iterable[Table]) -> str:
-    """A list in Markdown, an item a peer."""
+    """A list in Markdown: an item a peer, and in it one for each figure of a table."""
     known = list(tables)
-    items = []
+    lines = []
     for peer in PEERS:
-        found = [each for table in known for each in _find(table, peer)]
-        items.append(f"- **{_NAMES[peer]}**: {'; '.join(found) if found else 'nothing that is measured here'}.\n")
-    return "".join(items)
+        found = [line for table in known for line in _find(table, peer)]
+        lines.append(f"- {_NAMES[peer]}{':' if found else ': nothing that is measured here'}\n")
+        lines += [f"  - {line}\n" for line in found]
+    return "".join(lines)
 
 
 def _find(table: Table, peer: str) -> Iterator[str]:
     for column in table.columns:
-        if not column.is_compared:
-            continue
-        for group in table.groups():
-            own, other = table.median(group, OURS, column.key), table.median(group, peer, column.key)
-            if own is not None and other is not None and _is_worse(column, own, other):
-                shown = f"{column.format(own)} against {column.format(other)}"
-                yield f"{table.title}, {group}, {column.label}: {shown}"
+        if column.is_compared:
+            shown = list(_groups(table, peer, column))
+            if shown:
+                yield f"{table.title}, {column.label}: {'; '.join(shown)}"
+
+
+def _groups(table: Table, peer: str, column: Column) -> Iterator[str]:
+    for group in table.groups():
+        own, other = table.median(group, OURS, column.key), table.median(group, peer, column.key)
+        if own is not None and other is not None and _is_worse(column, own, other):
+            yield f"{group} {column.format(own)} against {column.format(other)}"
 
 
 def _is_worse(column: Column, own: float, other: float) -> bool:

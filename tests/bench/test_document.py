@@ -4,6 +4,7 @@ from bench import tables
 from bench.document import fill, refresh
 from bench.floor import relate
 from bench.tables import OURS, Column, Table
+from bench.throughput import compare_variants
 
 TEXT = """# Performance
 Words.
@@ -34,6 +35,14 @@ def test_known_tables_are_replaced_and_others_stay():
     assert "![Title](performance/tcp.svg)" in drawn
     assert "other.svg" not in drawn
     assert fill(filled, {"tcp": small("tcp")}, {"tcp": "today, here"}) == filled
+
+
+def test_variants_are_counted_by_what_is_done_without():
+    table = Table("throughput", "Title", "workload", "server", (Column("qps", "queries/s"),))
+    for workload, seen in (("mixed", (100, 200)), ("cookie", (90, 190)), ("case", (50, 100))):
+        for qps in seen:
+            table.add(workload, OURS, qps=qps)
+    assert compare_variants(table).samples == {("queries/s", OURS): {"cookie": [0.9, 0.95], "case": [0.5, 0.5]}}
 
 
 def test_the_floor_is_counted_from_the_table_of_throughput(tmp_path):
