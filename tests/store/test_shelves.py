@@ -109,6 +109,22 @@ def test_a_full_shelf_of_the_longest_entries_puts_the_last_ones_apart():
     assert [look_up(dict(packed), key) for key, _ in rows] == [value for _, value in rows]
 
 
+@pytest.mark.parametrize(("short", "offset"), [(237, 0xFFFE), (238, APART)])
+def test_no_entry_stands_where_its_offset_would_say_apart(short, offset):
+    sizes = [242] * 254 + [short, 4]
+    rows = [(four(octet), ptr(name_of(size), 60)) for octet, size in enumerate(sizes)]
+    packed = pack(rows)
+    assert find_offset(packed[0][1], 255) == offset
+    assert packed[1:] == (rows[255:] if offset == APART else [])
+    assert list(unpack_rows(packed)) == rows
+
+
+def name_of(size):
+    """Make a name of so many octets."""
+    long, rest = divmod(size - 1, 64)
+    return join_labels([b"x" * 63] * long + [b"y" * (rest - 1)])
+
+
 @given(names, st.integers(0, 2**31 - 1))
 @example(LONGEST_NAME, 0)
 @example(TOO_LONG_NAME, 0)
