@@ -26,6 +26,10 @@ def demand(programs: set[str], modules: Set[str] = frozenset(), *, root: bool = 
     lines = missing(programs | _FOR_ALL, modules, root=root)
     if lines:
         raise SystemExit("Missing, and how to get it:\n" + "".join(f"  {line}\n" for line in lines))
+    if peers.SERVER_CPU == peers.CLIENT_CPU:
+        click.echo(
+            "There is one CPU only: server and client share it, and little can be read from the figures.", err=True
+        )
 
 
 def show(table: Table, save: bool) -> None:

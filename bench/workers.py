@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench import dnsperf, processes
 from bench.data import Dataset, write_dataset
-from bench.peers import Options, Server, running
+from bench.peers import CLIENT_CPU, SERVER_CPU, Options, Server, running
 from bench.programs import program
 from bench.queries import Workload, write_workload
 from bench.tables import OURS, Column, Table
@@ -29,7 +29,7 @@ COLUMNS = (
 )
 ONE, TWO, APART = "one worker", "two workers", "two servers of one worker"
 _CLIENTS = 64  # sockets of each client: the kernel spreads sockets over workers, not queries
-_BOTH = (0, 1)
+_BOTH = (SERVER_CPU, CLIENT_CPU)
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def _set_ups(dataset: Dataset) -> Iterator[dict[str, list[Server]]]:
         def run(workers: int, cpus: Sequence[int]) -> Server:
             return stack.enter_context(running(OURS, dataset, Options(workers=workers, cpus=cpus)))
 
-        set_ups = {ONE: [run(1, (0,))], TWO: [run(2, _BOTH)], APART: [run(1, (0,)), run(1, (1,))]}
-        for number, worker in enumerate(_workers(set_ups[TWO][0])):
-            _pin(worker, number)
+        set_ups = {ONE: [run(1, _BOTH[:1])], TWO: [run(2, _BOTH)], APART: [run(1, _BOTH[:1]), run(1, _BOTH[1:])]}
+        for cpu, worker in zip(_BOTH, _workers(set_ups[TWO][0]), strict=True):
+            _pin(worker, cpu)
         yield set_ups
 
 
@@ -101,7 +101,7 @@ def _load(
     busy = {pid: processes.usage_of(pid).total for pid in pids}
     # Of each client half the queries stay on its core and half go to the other, whoever serves them there.
     places = [
-        (cpu, servers[number % len(servers)]) for number in range(2) for cpu in ((1, 0) if workers == 2 else (1,))
+        (cpu, servers[number % len(servers)]) for number in range(2) for cpu in (_BOTH if workers == 2 else _BOTH[1:])
     ]
     each = rate * workers / len(places)
     clients = [_start(target.port, workload, seconds, each, cpu) for cpu, target in places]
