@@ -84,3 +84,11 @@ def test_expected_answers_are_counted_over_the_ends_of_the_file(dataset, tmp_pat
     assert workload.expected(0) == 0
     assert workload.expected(3) == sum(workload.is_there[:3])
     assert workload.expected(2 * len(workload.is_there) + 5) == 2 * whole + sum(workload.is_there[:5])
+
+
+def test_what_has_no_name_is_none_of_many_records(tmp_path):
+    dataset = Dataset(tmp_path, 6_000_000)  # more than a third of all addresses
+    workload = write_workload("mixed", dataset, tmp_path)
+    for octets, is_there in list(zip(read(workload.path), workload.is_there, strict=True))[:500]:
+        name = str(dns.message.from_wire(octets).question[0].name)
+        assert has_entry(number_of(name), dataset.entries) == bool(is_there)
