@@ -4,21 +4,28 @@ Queries may be pipelined; responses go out in the order of the queries. A respon
 flight while its response waits for the client: then nothing more is read from that client. RFC 7766 section 6 names the
 limits; when one is full, the connection that was idle longest gives way, not the newcomer. Left out: the
 edns-tcp-keepalive option (RFC 7828).
+
+The connections have an epoll(7) instance of their own, whose descriptor the event loop watches: so one callback serves
+all that are ready, in turns, and the work before others have theirs has one bound. With 8 queries outstanding on 8
+connections a query also costs 5 to 8 % less than with a callback of the loop for each connection (9.2 us against 9.9,
+the kernel's work included; python -m bench.tcp_reading).
 """
 
 import asyncio
 import errno
+import select
 import socket
 from collections import Counter, deque
 from time import monotonic
 
 from blackhole_guard.server.clients import group_client, pack_address
 from blackhole_guard.server.roles import Meter, Responder
-from blackhole_guard.server.tcp_connection import READ, Connection
+from blackhole_guard.server.tcp_connection import Connection
 
 _ACCEPTS = 16  # connections of one listener before the loop gets its turn
-_TURN = 128  # messages of all connections before the loop gets its turn: UDP waits as long
-_SWEEP = 0.25  # seconds between looks at the deadlines: how late a time limit may be
+_TURN = 128  # messages, and turns of connections, before the loop gets its turn: UDP waits as long
+_EVENTS = 64  # taken from the kernel at once
+_SWEEP = 0.5  # seconds between looks at the deadlines: how late a time limit may be
 _REST = 1.0  # seconds without accepting when there is nothing to accept with
 _NO_MEANS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # accept(2): errors of the connection that was to be accepted, not of the listener.
@@ -43,20 +50,23 @@ class TcpService:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, responder: Responder, meter: Meter, most: int) -> None:
         """`most`: connections that the process has descriptors for; a lower limit in the settings goes before it."""
-        self.loop = loop
         self.responder = responder
-        self.meter = meter
-        self.space = memoryview(bytearray(READ))  # what is read lies here for a moment only, so one is enough for all
         self.received = 0  # whole messages
         self.stopping = False
+        self._loop = loop
+        self._meter = meter
         self._most = most
         self._listeners: set[socket.socket] = set()
-        self._connections: dict[Connection, None] = {}  # in the order of their last whole message: longest idle first
+        # By descriptor, in the order of their last whole message: longest idle first.
+        self._connections: dict[int, Connection] = {}
         self._clients: Counter[bytes] = Counter()
         self._due: deque[Connection] = deque()
-        self._work_called = False
+        self._call: asyncio.Handle | None = None  # of _work, when the loop is to call it
+        self._sampled = False  # whether this call of _work has entered a time in the meter
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
+        self._epoll = select.epoll()
+        loop.add_reader(self._epoll.fileno(), self._on_events)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -64,68 +74,108 @@ class TcpService:
     def add(self, listener: socket.socket) -> None:
         """Begin to accept from a listening socket; it stays its owner's."""
         self._listeners.add(listener)
-        self.loop.add_reader(listener, self._accept, listener)
+        self._loop.add_reader(listener, self._accept, listener)
 
     def remove(self, listener: socket.socket) -> None:
         """Stop accepting from a listening socket; connections that came by it go on."""
         self._listeners.discard(listener)
-        self.loop.remove_reader(listener)
+        self._loop.remove_reader(listener)
 
     async def finish(self, seconds: float) -> None:
         """Answer what has come, send what waits, close everything; what a client does not take in that time is lost."""
         for listener in list(self._listeners):
             self.remove(listener)
         self.stopping = True
-        for connection in list(self._connections):
-            connection.finish()
+        for connection in self._connections.values():
+            self.schedule(connection)
         try:
             async with asyncio.timeout(seconds):
                 while self._connections:
                     self._empty.clear()
                     await self._empty.wait()
         except TimeoutError:
-            for connection in list(self._connections):
+            for connection in list(self._connections.values()):
                 connection.close("stop")
         if self._sweeper is not None:
             self._sweeper.cancel()
+        if self._call is not None:
+            self._call.cancel()
+        if not self._epoll.closed:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
 
     def schedule(self, connection: Connection) -> None:
         """Have a connection take a turn after those that were due before."""
-        self._due.append(connection)
-        if not self._work_called:
-            self._work_called = True
-            self.loop.call_soon(self._work)
+        if not connection.due:
+            connection.due = True
+            self._due.append(connection)
+        if self._call is None:
+            self._call = self._loop.call_soon(self._work)
 
-    def touch(self, connection: Connection, messages: int) -> None:
-        """Note that a connection sent whole messages: it is now the one that was idle for the shortest time."""
-        self.received += messages
-        del self._connections[connection]
-        self._connections[connection] = None
+    def watch(self, connection: Connection, *, writing: bool = False) -> None:
+        """Have a connection take a turn whenever its client sends something, or when it takes something instead."""
+        self._epoll.modify(connection.descriptor, select.EPOLLOUT if writing else select.EPOLLIN)
 
     def forget(self, connection: Connection, reason: str) -> None:
         """Note that a connection has closed."""
-        del self._connections[connection]
+        del self._connections[connection.descriptor]
         self._clients[connection.client] -= 1
         if not self._clients[connection.client]:
             del self._clients[connection.client]
-        self.meter.add("tcp_closed", reason)
-        self.meter.set("tcp_connections", len(self._connections))
+        self._meter.add("tcp_closed", reason)
+        self._meter.set("tcp_connections", len(self._connections))
         if not self._connections:
             self._empty.set()
 
+    def _on_events(self) -> None:
+        if self._call is None:  # otherwise _work has had its time in this turn of the loop, and has not done all
+            self._work()
+
     def _work(self) -> None:
-        """Let the connections that are due take their turns, each one, as far as the time of others allows."""
+        """Let the connections that are due take their turns, as far as the time of others allows."""
+        self._call = None
+        self._sampled = False
         self.responder.refresh()
-        messages = 0
+        now, most, left = monotonic(), self.responder.tcp_limits.pipelined, _TURN
         try:
-            for _ in range(len(self._due)):
-                messages += self._due.popleft().take_turn()
-                if messages >= _TURN:
-                    break
+            # Looking again until nothing is ready makes a query 7 to 13 % cheaper (python -m bench.tcp_reading). Not
+            # when one asks for another turn: it has had what may be in flight on one connection.
+            while left > 0 and self._call is None and self._find_due():
+                left = self._take_round(most, now, left)
         finally:
-            self._work_called = bool(self._due)
-            if self._due:
-                self.loop.call_soon(self._work)
+            if self._due and self._call is None:
+                self._call = self._loop.call_soon(self._work)
+
+    def _take_round(self, most: int, now: float, left: int) -> int:
+        """Let each connection that is due take one turn, until nothing is left of _TURN; returns what is left."""
+        for _ in range(len(self._due)):
+            connection = self._due.popleft()
+            count = connection.take_turn(most, now)
+            if count:
+                self.received += count
+                self._touch(connection)
+                if not self._sampled:  # the first of a turn is the sample: each one when there are few
+                    self._sampled = True
+                    self._meter.observe(monotonic() - now)
+            left -= count + 1
+            if left <= 0:
+                break
+        return left
+
+    def _find_due(self) -> bool:
+        """Make due whatever had events, and say whether any connection is due."""
+        connections, due = self._connections, self._due
+        for descriptor, _ in self._epoll.poll(0, _EVENTS):
+            connection = connections[descriptor]
+            if not connection.due:
+                connection.due = True
+                due.append(connection)
+        return bool(due)
+
+    def _touch(self, connection: Connection) -> None:
+        """Note that a connection sent whole messages: it is now the one that was idle for the shortest time."""
+        if self._connections.pop(connection.descriptor, None) is not None:
+            self._connections[connection.descriptor] = connection
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):
@@ -134,17 +184,17 @@ class TcpService:
             except BlockingIOError:
                 return
             except OSError as error:
-                self.meter.add("accept_errors")
+                self._meter.add("accept_errors")
                 if error.errno in _GONE or (error.errno in _NO_MEANS and self._evict("descriptors")):
                     continue
-                self.loop.remove_reader(listener)
-                self.loop.call_later(_REST, self._resume, listener)
+                self._loop.remove_reader(listener)
+                self._loop.call_later(_REST, self._resume, listener)
                 return
             self._open(sock, pack_address(address[0]))
 
     def _resume(self, listener: socket.socket) -> None:
         if listener in self._listeners:
-            self.loop.add_reader(listener, self._accept, listener)
+            self._loop.add_reader(listener, self._accept, listener)
 
     def _open(self, sock: socket.socket, source: bytes) -> None:
         limits = self.responder.tcp_limits
@@ -155,16 +205,17 @@ class TcpService:
             pass
         sock.setblocking(False)
         connection = Connection(self, sock, source, monotonic())
-        self._connections[connection] = None
+        self._connections[connection.descriptor] = connection
+        self._epoll.register(connection.descriptor, select.EPOLLIN)
         self._clients[client] += 1
-        self.meter.add("tcp_accepted")
-        self.meter.set("tcp_connections", len(self._connections))
+        self._meter.add("tcp_accepted")
+        self._meter.set("tcp_connections", len(self._connections))
         if self._sweeper is None:
-            self._sweeper = self.loop.call_later(_SWEEP, self._sweep)
+            self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
 
     def _evict(self, reason: str, client: bytes | None = None) -> bool:
         """Close the connection that was idle longest, of one client or of all; returns whether there was one."""
-        for connection in self._connections:
+        for connection in self._connections.values():
             if client is None or connection.client == client:
                 connection.close(reason)
                 return True
@@ -173,8 +224,8 @@ class TcpService:
     def _sweep(self) -> None:
         """Close connections whose time is over. A look at all of them four times a second costs less than timers."""
         now, limits = monotonic(), self.responder.tcp_limits
-        for connection in list(self._connections):
+        for connection in list(self._connections.values()):
             reason = connection.find_overdue(now, limits)
             if reason is not None:
                 connection.close(reason)
-        self._sweeper = self.loop.call_later(_SWEEP, self._sweep) if self._connections else None
+        self._sweeper = self._loop.call_later(_SWEEP, self._sweep) if self._connections else None

@@ -1,126 +1,138 @@
 """One TCP connection of a client: its octets become messages, the responses become octets, in order.
 
-The length that stands before each message is that of RFC 1035 section 4.2.2. A connection holds at most 64 KiB of input
-that is not answered yet, what one read adds to it, and the responses of one turn: under 256 KiB.
+The length that stands before each message is that of RFC 1035 section 4.2.2. A connection holds one message that is not
+whole or what one read brought, and the responses of one turn: under 256 KiB.
 """
 
-import asyncio
 import socket
 import struct
-from time import monotonic
+from collections.abc import Callable
 from typing import Protocol
 
 from blackhole_guard.config.settings import TcpSettings
 from blackhole_guard.server.clients import group_client
-from blackhole_guard.server.roles import Meter, Responder, Transport
+from blackhole_guard.server.roles import Responder, Transport
 
-READ = 65536  # octets read at once
+_READ = 16384  # octets read at once: more queries than one turn answers
 _HIGH_WATER = 65536  # octets of responses in one turn, but for the last one
-_HEADER = 12  # octets of a DNS header: nothing shorter is a message
+_SMALLEST = 2 + 12  # octets of a length and a DNS header: nothing shorter is a message
 _NO_LINGER = struct.pack("ii", 1, 0)  # close(2) sends a reset and forgets what the client does not read
+_NOTHING = memoryview(b"")
+_TCP = Transport.TCP  # looked up once, not for each message
 
 
-class MalformedError(Exception):
-    """The length before a message is too small for one."""
+def answer_messages(
+    octets: bytes, most: int, source: bytes, respond: Callable[[bytes, bytes, Transport], bytes | None]
+) -> tuple[list[bytes], int, int]:
+    """Answer the messages that a stream begins with, up to `most` of them, or _HIGH_WATER octets of responses.
+
+    Returns:
+        Lengths and responses in turn, ready to be joined; how many octets of `octets` they answer; how many messages.
+    """
+    responses: list[bytes] = []
+    start = count = size = 0
+    end = len(octets)
+    while end - start >= _SMALLEST and count < most and size < _HIGH_WATER:
+        stop = start + 2 + (octets[start] << 8 | octets[start + 1])
+        if stop > end or stop - start < _SMALLEST:
+            break
+        response = respond(octets[start + 2 : stop], source, _TCP)
+        start = stop
+        count += 1
+        if response is not None:
+            length = len(response)
+            size += length
+            responses.append(length.to_bytes(2, "big"))
+            responses.append(response)
+    return responses, start, count
 
 
-class Inbox:
-    """Octets of a stream, as they come, and the messages in them."""
-
-    __slots__ = ("_octets", "_start")
-
-    def __init__(self) -> None:
-        self._octets = bytearray()
-        self._start = 0  # of the first message that was not taken
-
-    def __len__(self) -> int:
-        """How many octets wait."""
-        return len(self._octets) - self._start
-
-    def feed(self, octets: bytes | memoryview) -> None:
-        """Add what was read."""
-        if self._start:
-            del self._octets[: self._start]
-            self._start = 0
-        self._octets += octets
-
-    def has_message(self) -> bool:
-        """Say whether take() has something to give, or to complain of."""
-        octets, start = self._octets, self._start
-        if len(octets) - start < 2:
-            return False
-        length = octets[start] << 8 | octets[start + 1]
-        return length < _HEADER or len(octets) - start >= 2 + length
-
-    def take(self) -> bytes:
-        """Take the next message, which has_message() promised.
-
-        Raises:
-            MalformedError: it cannot be one, and so nothing behind it can be found.
-        """
-        start = self._start + 2
-        end = start + (self._octets[start - 2] << 8 | self._octets[start - 1])
-        if end - start < _HEADER:
-            raise MalformedError
-        self._start = end
-        return bytes(self._octets[start:end])
+def is_cut(octets: bytes) -> bool:
+    """Say whether a stream begins with a message that is not whole yet: more must come before it can be judged."""
+    return len(octets) < 2 or _SMALLEST <= 2 + (octets[0] << 8 | octets[1]) > len(octets)
 
 
 class Service(Protocol):
     """What a connection asks of the service that it belongs to."""
 
-    loop: asyncio.AbstractEventLoop
     responder: Responder
-    meter: Meter
-    space: memoryview  # to read into, READ octets; no connection keeps anything there
     stopping: bool  # close when all that has come is answered
 
     def schedule(self, connection: "Connection") -> None:
         """Have the connection take a turn, when it is its turn."""
 
-    def touch(self, connection: "Connection", messages: int) -> None:
-        """Note that whole messages came."""
+    def watch(self, connection: "Connection", *, writing: bool = False) -> None:
+        """Have the connection take a turn whenever its client sends something, or when it takes something instead."""
 
     def forget(self, connection: "Connection", reason: str) -> None:
-        """Note that the connection has closed."""
+        """Note that the connection has closed; called while its socket is open."""
 
 
 class Connection:
-    """One client's connection. Every method returns at once; the service is told of messages and of the end."""
+    """One client's connection. Every method returns at once; the service is told of the end."""
 
     __slots__ = (
         "_active",
         "_begun",
         "_closed",
-        "_due",
         "_ended",
-        "_inbox",
         "_messages",
         "_opened",
         "_outbox",
-        "_reading",
+        "_rest",
         "_service",
         "_sock",
         "_source",
+        "_whole",
         "client",
+        "descriptor",
+        "due",
     )
 
     def __init__(self, service: Service, sock: socket.socket, source: bytes, now: float) -> None:
         self.client = group_client(source)
+        self.descriptor = sock.fileno()
+        self.due = False  # it waits for its turn
         self._service = service
         self._sock = sock
         self._source = source
-        self._inbox = Inbox()
-        self._outbox = memoryview(b"")  # what the client has not taken yet
+        self._rest = b""  # what was read and is not answered yet
+        self._whole = False  # whether that begins with what can be judged: a whole message, or a length of none
+        self._outbox = _NOTHING  # what the client has not taken yet
         self._opened = now
         self._active = now  # the last whole message, or the last octet that the client took
         self._begun: float | None = None  # when the message that is not whole yet began to come
         self._messages = False  # whether there was one
         self._ended = False  # the client sends nothing more, but may still read
         self._closed = False
-        self._due = False  # it waits for its turn: nothing more is read before
-        self._reading = False
-        self._read_on()
+
+    def take_turn(self, most: int, now: float) -> int:
+        """Send what waits; or read, answer up to `most` messages and send. Returns how many messages there were."""
+        self.due = False
+        if self._closed:  # since it became due
+            return 0
+        if self._outbox:
+            self._flush(now)
+            return 0
+        octets = self._rest if self._whole else self._receive()
+        count = 0
+        if octets:
+            try:
+                responses, end, count = answer_messages(octets, most, self._source, self._service.responder.respond)
+            except Exception:
+                # The edge of this connection's work: it ends, the others do not; the loop's handler counts and logs it.
+                self.close("failed")
+                raise
+            if count:
+                self._active = now
+                self._messages = True
+                self._begun = None
+            if responses:
+                self._send(b"".join(responses))
+            if self._rest or end < len(octets):
+                self._keep(octets[end:], count, now)
+        self._settle(found=bool(octets))
+        return count
 
     def find_overdue(self, now: float, limits: TcpSettings) -> str | None:
         """Name the time limit that is over (RFC 7766 section 6.2.3), a reason of roles.TCP_CLOSE_REASONS."""
@@ -134,138 +146,76 @@ class Connection:
             return "first_query" if now >= self._opened + limits.first_query else None
         return "idle" if self._begun is None and now >= self._active + limits.idle else None
 
-    def finish(self) -> None:
-        """Answer what has come by now, and close as soon as that is sent."""
-        self._on_readable()
-        if self._reading and not self._due:  # nothing had come; otherwise what is to be done next is under way
-            self._settle()
-
     def close(self, reason: str) -> None:
         """Close at once; responses that the client has not taken are lost."""
         assert not self._closed
         self._closed = True
-        self._stop_reading()
+        self._service.forget(self, reason)
         if self._outbox:
-            self._service.loop.remove_writer(self._sock)
             # Otherwise the kernel would keep them for a client that does not read, for minutes.
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self._sock.close()
-        self._service.forget(self, reason)
 
-    def take_turn(self) -> int:
-        """Answer messages that have come, no more than may be in flight, and see what is next; returns how many."""
-        if self._closed:  # since it was scheduled
-            return 0
-        self._due = False
-        start = monotonic()
+    def _receive(self) -> bytes:
+        """Read once; returns all that is not answered yet, or nothing when nothing new came."""
         try:
-            count, responses = self._answer(start)
-        except MalformedError:
-            self.close("malformed")
-            return 0
-        except Exception:
-            # The edge of this connection's work: it ends, the others do not; the loop's handler counts and logs it.
-            self.close("failed")
-            raise
-        if responses:
-            self._outbox = memoryview(responses)
-            self._send()
-            self._service.meter.observe(monotonic() - start)
-        if not self._closed:
-            self._settle()
-        return count
-
-    def _on_readable(self) -> None:
-        if self._due or not self._reading:
-            return
-        space = self._service.space
-        try:
-            count = self._sock.recv_into(space)
+            octets = self._sock.recv(_READ)
         except BlockingIOError:
-            return
+            return b""
         except OSError:
             self.close("reset")
-            return
-        if count:
-            self._inbox.feed(space[:count])
-        else:
-            self._ended = True
-        self._schedule()
+            return b""
+        self._ended = not octets
+        return self._rest + octets if self._rest and octets else octets
 
-    def _schedule(self) -> None:
-        self._due = True
-        self._service.schedule(self)
+    def _keep(self, rest: bytes, count: int, now: float) -> None:
+        """Keep what a turn did not answer. A length that cannot be one closes when all before it is answered."""
+        self._rest = rest
+        self._whole = bool(rest) and not is_cut(rest)
+        if self._whole and not count:
+            self.close("malformed")
+        elif rest and not self._whole and self._begun is None:
+            self._begun = now
 
-    def _answer(self, now: float) -> tuple[int, bytearray]:
-        """Answer messages that have come; returns how many, and the responses."""
-        responses = bytearray()
-        count = 0
+    def _send(self, octets: bytes | memoryview) -> int:
+        """Send as much as the client takes, and have the rest wait; returns how much it took."""
         try:
-            while (
-                count < self._service.responder.tcp_limits.pipelined
-                and len(responses) < _HIGH_WATER
-                and self._inbox.has_message()
-            ):
-                message = self._inbox.take()
-                count += 1
-                response = self._service.responder.respond(message, self._source, Transport.TCP)
-                if response is not None:
-                    responses += len(response).to_bytes(2, "big")
-                    responses += response
-        except MalformedError:
-            if not responses:
-                raise
-            # What is answered goes out first; the next turn comes back to this length.
-        if count:
-            self._service.touch(self, count)
-            self._messages = True
-            self._active = now
-            self._begun = None
-        return count, responses
-
-    def _send(self) -> None:
-        """Send as much as the client takes; the rest waits until it takes more."""
-        waited = self._outbox
-        try:
-            sent = self._sock.send(waited)
+            sent = self._sock.send(octets)
         except BlockingIOError:
             sent = 0
         except OSError:
             self.close("reset")
+            return 0
+        if sent < len(octets):
+            self._outbox = memoryview(octets)[sent:]
+            self._service.watch(self, writing=True)
+        return sent
+
+    def _flush(self, now: float) -> None:
+        """Send what waits; when all of it is sent go on to read."""
+        waited, self._outbox = self._outbox, _NOTHING
+        if self._send(waited):
+            self._active = now
+        if self._closed or self._outbox:
             return
-        self._outbox = waited[sent:]
-        if sent:
-            self._active = monotonic()
+        if self._begun is not None:
+            self._begun = now  # nothing was read meanwhile, so the client could not have sent it whole
+        self._service.watch(self)
+        self._settle(found=True)
 
-    def _on_writable(self) -> None:
-        self._send()
-        if not self._closed and not self._outbox:
-            self._service.loop.remove_writer(self._sock)
-            self._settle()
+    def _settle(self, *, found: bool) -> None:
+        """See to what must come next: another turn, the end, or whatever the service watches for.
 
-    def _settle(self) -> None:
-        """Wait for what must come next: room to send, another turn, the end, or more to read."""
-        loop = self._service.loop
-        if self._outbox:
-            self._stop_reading()
-            loop.add_writer(self._sock, self._on_writable)
-        elif self._inbox.has_message():
-            self._schedule()  # not now: others have waited meanwhile
+        `found`: the turn had something to do, so the kernel may hold more.
+        """
+        if self._closed or self._outbox:
+            return
+        if self._whole:
+            self._service.schedule(self)  # not now: others have waited meanwhile
         elif self._ended:
             self.close("client")
         elif self._service.stopping:
-            self.close("stop")
-        else:
-            if self._begun is None and len(self._inbox):
-                self._begun = monotonic()
-            self._read_on()
-
-    def _read_on(self) -> None:
-        if not self._reading:
-            self._reading = True
-            self._service.loop.add_reader(self._sock, self._on_readable)
-
-    def _stop_reading(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._service.loop.remove_reader(self._sock)
+            if found:
+                self._service.schedule(self)
+            else:
+                self.close("stop")

@@ -106,6 +106,58 @@ class TestNumbers:
 
         asyncio.run(check())
 
+    def test_one_that_pipelines_delays_another_by_no_more_than_a_turn_of_the_loop(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                with await served.connect() as hog, await served.connect() as fair:
+                    await until(lambda: len(served.service) == 2)
+                    hog.send(frame(QUERY) * 4000)
+                    while served.service.received < 100:
+                        await asyncio.sleep(0)
+                    before = len(served.responder.seen)
+                    fair.send(frame(query(1)))
+                    assert before < 1000
+                    await until(lambda: served.service.received == 4001)
+                    assert [each[0] for each in served.responder.seen].index(query(1)) - before < 128 + 100
+                    for _ in range(4000):
+                        assert await read_message(hog) == response_to(QUERY)
+                    assert await read_message(fair) == response_to(query(1))
+
+        asyncio.run(check())
+
+    @pytest.mark.parametrize("more", [b"", b"\0", frame(QUERY) * 3])
+    @pytest.mark.parametrize("half_closed", [False, True])
+    def test_waiting_for_a_client_takes_no_turns(self, more, half_closed):
+        """Whatever else it has sent: while its responses wait nobody looks at it."""
+
+        async def check():
+            async with serving(**PATIENT) as served:
+                with await served.connect(receive_buffer=4096) as client:
+                    await send(client, frame(query(1, b"LARGE")) * 100 + more)
+                    if half_closed:
+                        client.shutdown(socket.SHUT_WR)
+                    await until(lambda: served.service.received >= 2)
+                    await asyncio.sleep(0.1)
+                    before = served.responder.refreshed
+                    await asyncio.sleep(0.3)
+                    assert served.responder.refreshed - before < 3
+
+        asyncio.run(check())
+
+    def test_an_idle_connection_takes_no_turns(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                with await served.connect() as silent, await served.connect() as begun:
+                    await send(begun, frame(QUERY) + b"\0")
+                    assert await read_message(begun) == response_to(QUERY)
+                    before = served.responder.refreshed
+                    await asyncio.sleep(0.3)
+                    assert served.responder.refreshed == before
+                    await send(silent, frame(QUERY))
+                    assert await read_message(silent) == response_to(QUERY)
+
+        asyncio.run(check())
+
     @pytest.mark.parametrize("sources", [1, 50])
     def test_400_hogs_do_not_keep_a_newcomer_waiting(self, sources):
         async def check():
