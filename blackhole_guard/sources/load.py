@@ -25,6 +25,7 @@ from blackhole_guard.config.problems import FileProblems, Place, Problem, ValueP
 from blackhole_guard.config.schema import describe
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.sources.patterns import find_closed_folders, make_absolute, match_pattern
+from blackhole_guard.sources.ptr import Suffixes
 from blackhole_guard.sources.zone_map import Include, make_ptr_reader, read_map
 
 MAX_INCLUDE_DEPTH = 16  # files that include one another; a tree of racks in rooms in houses needs four
@@ -91,6 +92,7 @@ class _SourceReader:
         self._seen: set[str] = set()  # real paths
         self._patterns: dict[str, None] = {}
         self._problems: list[Problem] = []
+        self._suffixes: Suffixes = {}
 
     def read_settings_file(self, path: str) -> Node | None:
         """Read the maps in the settings file, and return its document; None: it has none that can be read."""
@@ -103,7 +105,7 @@ class _SourceReader:
             return None
         self._files[path] = hashlib.sha256(data).digest()
         stream: dict[tuple[str, ...], Callable[[], EntryReader]] = {
-            (INLINE_MAPS, "*", "ptr"): lambda: make_ptr_reader(problems)
+            (INLINE_MAPS, "*", "ptr"): lambda: make_ptr_reader(problems, self._suffixes)
         }
         document = next(read_documents(data, problems, stream=stream), None)
         includes = self._read_inline_maps(document, problems)
@@ -186,7 +188,9 @@ class _SourceReader:
         problems = FileProblems(path)
         includes: list[Include] = []
         count = 0
-        for document in read_documents(data, problems, stream={("ptr",): lambda: make_ptr_reader(problems)}):
+        for document in read_documents(
+            data, problems, stream={("ptr",): lambda: make_ptr_reader(problems, self._suffixes)}
+        ):
             count += 1
             includes.extend(self._read_map(document, problems))
         if not count and not problems.errors:

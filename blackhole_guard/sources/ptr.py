@@ -33,18 +33,25 @@ _LENGTHS = tuple(bytes((length,)) for length in range(64))
 _MAPPED = bytes(10) + b"\xff\xff"  # the first octets of an IPv4-mapped address (RFC 4291 section 2.5.5.2)
 
 Names = bytes | tuple[bytes, ...]
+Suffixes = dict[str, bytes]  # a name's text behind its first dot -> the wire form of it
 
 
 class PtrReader:
     """Reads one map's entries as they come, and settles at the end what depends on the map's other keys."""
 
-    def __init__(self, problems: FileProblems) -> None:
+    def __init__(self, problems: FileProblems, suffixes: Suffixes | None = None) -> None:
+        """Begin without entries.
+
+        Args:
+            problems: where what is wrong goes.
+            suffixes: what the maps before have seen, and those to come will; None: this one stands alone.
+        """
         self._problems = problems
         self._table = PtrTable()
         self._ttls: dict[int, int] = {}  # row -> what its entry says
         self._relative: dict[int, str] = {}  # row -> a key that only the map's block completes
         self._to_reverse: list[tuple[int, bytes]] = []  # row, and a target that lies in the reverse tree
-        self._suffixes: dict[str, bytes] = {}  # a name's text behind its first dot -> the wire form of it
+        self._suffixes: Suffixes = {} if suffixes is None else suffixes
 
     def read(self, entries: Iterator[Entry]) -> "PtrReader":
         """Take all entries."""

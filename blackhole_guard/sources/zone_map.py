@@ -19,7 +19,7 @@ from blackhole_guard.config.values import Block, parse_block
 from blackhole_guard.reserved.addresses import enclosing_zone_block, parse_reverse_prefix
 from blackhole_guard.reserved.registry import ZONES, find_reserved_network, is_reserved
 from blackhole_guard.sources.delegations import read_delegations
-from blackhole_guard.sources.ptr import MOST_NAMES, PtrReader
+from blackhole_guard.sources.ptr import MOST_NAMES, PtrReader, Suffixes
 from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.names import format_name, pack_name
 
@@ -50,9 +50,9 @@ class _Zone(NamedTuple):
     name: str
 
 
-def make_ptr_reader(problems: FileProblems) -> EntryReader:
+def make_ptr_reader(problems: FileProblems, suffixes: Suffixes) -> EntryReader:
     """Make what `read_documents` hands the entries of one `ptr:` to; `read_map` finds the result in the document."""
-    return PtrReader(problems).read
+    return PtrReader(problems, suffixes).read
 
 
 def read_map(node: Node, defaults: Defaults, problems: FileProblems) -> tuple[ZoneMap | None, tuple[Include, ...]]:

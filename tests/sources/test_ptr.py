@@ -257,3 +257,15 @@ def test_the_short_way_reads_names_as_the_long_way_does(name, label):
     table = PtrReader(problems).read(iter(entries)).finish(TEN, 60)
     assert problems.errors == []
     assert table.names[1] == pack_name(second)
+
+
+def test_maps_that_share_their_suffixes_read_the_same_as_one_that_stands_alone():
+    names = ["a.rack1.example.com", "b.RACK1.example.com", "c.rack1.example.com", "-d.rack1.example.com"]
+    entries = [(line, f"10.0.0.{line}", name) for line, name in enumerate(names, 1)]
+    shared = {}
+    for _ in range(3):
+        alone, together = FileProblems("a.yaml"), FileProblems("a.yaml")
+        expected = PtrReader(alone).read(iter(entries)).finish(TEN, 60)
+        assert PtrReader(together, shared).read(iter(entries)).finish(TEN, 60) == expected
+        assert together.all() == alone.all() != ()
+    assert shared["rack1.example.com"] == b"\x05rack1\x07example\x03com\x00"
