@@ -80,6 +80,9 @@ class Loader:
         return msgspec.json.encode(report)
 
     def _load(self, force: bool, known: Report | None) -> Report:
+        # The process ends with the load, and a collector that walks the tables of all entries again and again takes a
+        # tenth of its time: 3.66 s for a million entries of which 63 differ, 3.31 without. See python -m bench reloads
+        gc.disable()
         start = time_ns()
         loaded = loading.load(self._config, self._overrides, self._state_dir, force=force, now=time)
         settings, problems = read_settings(self._config, self._overrides)
