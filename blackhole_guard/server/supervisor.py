@@ -29,7 +29,7 @@ EXIT_ORPHANED = 1
 
 _PATIENCE = 5.5  # seconds for the workers to finish; they take no more than 5
 _TURN = 5.0  # seconds; nothing depends on it
-_OBSERVER_DELAY = 1.0  # seconds at most until the observer is started: its imports must not hold up the first answer
+_OBSERVER_DELAY = 5.0  # seconds at most until the observer is started: its imports must not hold up the first answer
 _FIRST_TRIES = 3  # loads at the start that may die before the store is looked at
 _PROBLEMS_SHOWN = 9  # log lines of one load, and one that says how many more: so none is suppressed
 # How much rather than the supervisor a child is killed when memory is short, of 1000. The loader holds all sources.
