@@ -5,7 +5,22 @@ from pathlib import Path
 
 import click
 
-from bench import document, floor, latency, peers, pictures, profile, tables, tcp, throughput, workers
+from bench import (
+    document,
+    flat,
+    floor,
+    latency,
+    memory,
+    peers,
+    pictures,
+    profile,
+    reloads,
+    starts,
+    tables,
+    tcp,
+    throughput,
+    workers,
+)
 from bench.programs import ROOT, missing
 from bench.queries import WORKLOADS
 from bench.tables import Table
@@ -141,6 +156,51 @@ def workers_command(save: bool, rates: str, rounds: int, seconds: float) -> None
     show(workers.measure(workers.Plan(wanted, rounds, seconds)), save)
 
 
+@main.command("starts")
+@_servers
+@click.option("--sizes", default="10000,1000000", show_default=True, help="PTR records, with commas between.")
+@_rounds
+@_before
+@click.pass_obj
+def starts_command(save: bool, servers: tuple[str, ...], sizes: str, rounds: int, before: Path | None) -> None:
+    """Seconds from the start to the first right answer."""
+    asked = [server for server in servers if server != "floor"]  # it has no records
+    demand(programs_of(asked))
+    show(starts.measure(starts.Plan(asked, [int(size) for size in sizes.split(",")], rounds, before)), save)
+
+
+@main.command("memory")
+@_servers
+@click.option("--rounds", type=click.IntRange(1), default=1, show_default=True)
+@click.pass_obj
+def memory_command(save: bool, servers: tuple[str, ...], rounds: int) -> None:
+    """Memory of all processes: by the number of records and of workers, and after reloads."""
+    asked = [server for server in servers if server != "floor"]
+    demand({"dnsperf", *programs_of(asked)})
+    show(memory.measure(memory.Plan(asked, rounds)), save)
+
+
+@main.command("reloads")
+@click.option("--rounds", type=click.IntRange(1), default=20, show_default=True, help="Reloads.")
+@click.option("--rate", type=click.IntRange(1), default=10_000, show_default=True, help="Queries a second.")
+@click.option("--entries", type=click.IntRange(1000), default=1_000_000, show_default=True)
+@click.pass_obj
+def reloads_command(save: bool, rounds: int, rate: int, entries: int) -> None:
+    """Reloads under a steady load: when new answers are seen, what is lost, how late answers are meanwhile."""
+    demand({"gcc"})
+    show(reloads.measure(reloads.Plan(entries, rate, rounds)), save)
+
+
+@main.command("flat")
+@click.option("--queries", type=click.IntRange(1000), default=20_000_000, show_default=True)
+@click.option("--parts", type=click.IntRange(2), default=20, show_default=True)
+@click.pass_obj
+def flat_command(save: bool, queries: int, parts: int) -> None:
+    """Memory under queries that never repeat."""
+    demand({"dnsperf"})
+    show(flat.measure(flat.Plan(queries, parts)), save)
+
+
 @main.command("floor")
 @_workloads
 @_servers
@@ -199,6 +259,10 @@ def all_command(save: bool, rounds: int, seconds: float) -> None:
     show(latency.measure(latency.Plan(rounds=rounds, seconds=seconds)), save)
     show(tcp.measure(tcp.Plan(rounds=rounds, seconds=seconds)), save)
     show(workers.measure(workers.Plan(rounds=rounds, seconds=seconds)), save)
+    show(starts.measure(starts.Plan(rounds=rounds)), save)
+    show(memory.measure(memory.Plan()), save)
+    show(reloads.measure(reloads.Plan()), save)
+    show(flat.measure(flat.Plan()), save)
     if save:
         pictures.draw(tables.load().values())
         document.refresh()

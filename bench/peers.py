@@ -103,6 +103,7 @@ class Options:
     telemetry: bool = True  # of ours
     settings: Mapping[str, object] = field(default_factory=dict)  # of ours: sections and settings beyond those set here
     before: Path = ROOT  # the checkout that `before` is of
+    ports: tuple[int, int] | None = None  # of an earlier start: for DNS, for telemetry; None: free ones
 
 
 @contextlib.contextmanager
@@ -130,16 +131,16 @@ def start(kind: str, dataset: Dataset, directory: Path, options: Options | None 
     """
     wanted = options or Options()
     directory.mkdir(exist_ok=True)
-    port, telemetry = free_port(), free_port() if kind in _OF_OURS and wanted.telemetry else 0
+    port, telemetry = wanted.ports or (free_port(), free_port() if kind in _OF_OURS and wanted.telemetry else 0)
     words = _configure(kind, dataset, directory, port, telemetry, wanted)
     pinned = [program("taskset"), "--cpu-list", ",".join(map(str, wanted.cpus))] if wanted.cpus is not None else []
     # Nothing is left when the measurement is killed: what `setpriv` says here outlives each exec.
     command = [program("setpriv"), "--pdeathsig", "TERM", *pinned, *words]
-    environment = _environment(kind, wanted)
+    variables = environment(kind, wanted)
     with (directory / "log").open("ab") as log:
         started = time.monotonic()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, env=environment
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=directory, env=variables
         )
     return Server(kind, dataset, directory, port, process, started, telemetry)
 
@@ -157,11 +158,15 @@ def _configure(kind: str, dataset: Dataset, directory: Path, port: int, telemetr
     return configure[kind](dataset, directory, port)
 
 
-def _environment(kind: str, options: Options) -> dict[str, str]:
+def environment(kind: str, options: Options | None = None) -> dict[str, str]:
+    """The environment that a server, or another command of ours, is started in."""
     if kind not in _OF_OURS:
         return dict(os.environ)
-    tree = options.before if kind == BEFORE else ROOT
-    return os.environ | {"PYTHONPATH": str(tree)}
+    tree = options.before if kind == BEFORE and options else ROOT
+    # Compiled once, as pip compiles what it installs; not into the checkout, and not at each start.
+    variables = os.environ | {"PYTHONPATH": str(tree), "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "pycache")}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 def _configure_ours(dataset: Dataset, directory: Path, port: int, telemetry: int, options: Options) -> list[str]:

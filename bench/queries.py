@@ -61,10 +61,10 @@ def write_workload(name: str, dataset: Dataset, directory: Path, seed: int = 1) 
     if name == SCAN:
         order = list(range(dataset.entries))
         chance.shuffle(order)
-        _write(path, (render_query(reverse_name(address(entry))) for entry in order))
+        write_messages(path, (render_query(reverse_name(address(entry, dataset.family))) for entry in order))
         return Workload(name, path, b"\1" * len(order), runs=1)
     is_there = bytes([1] * _QUERIES) if name == "hits" else bytes(chance.choice((0, 1)) for _ in range(_QUERIES))
-    _write(path, (_render(name, owner, chance) for owner in _draw(dataset, is_there, chance)))
+    write_messages(path, (_render(name, owner, chance) for owner in _draw(dataset, is_there, chance)))
     return Workload(name, path, is_there)
 
 
@@ -94,7 +94,7 @@ def _draw(dataset: Dataset, is_there: bytes, chance: random.Random) -> Iterator[
             yield reverse_name(b"\x0a" + chance.choice(missing).to_bytes(3, "big"))
 
 
-def _write(path: Path, messages: Iterable[bytes]) -> None:
+def write_messages(path: Path, messages: Iterable[bytes]) -> None:
     with path.open("wb") as file:
         file.writelines(len(message).to_bytes(2, "big") + message for message in messages)
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bench import dnsperf, peers
 from bench.data import Dataset, write_dataset
@@ -20,6 +21,7 @@ from bench.tables import OURS, Column, Table
 SERVERS = (OURS, *peers.PEERS, "floor")
 SIZES = {SCAN: 1_000_000}  # records where they are not 10,000
 _PLAIN, _VARIANTS = "mixed", ("cookie", "ecs", "case")
+_Each = TypeVar("_Each")
 _WARM_UP = 0.5  # seconds, before the first round
 
 COLUMNS = (
@@ -92,8 +94,8 @@ def _measure_all(table: Table, names: Sequence[str], servers: Sequence[Server], 
         workload.path.unlink(missing_ok=True)
 
 
-def rotated(servers: Sequence[Server], round_: int) -> list[Server]:
-    """The servers in the order of a round: each comes first in its turn."""
+def rotated(servers: Sequence[_Each], round_: int) -> list[_Each]:
+    """The servers, or their kinds, in the order of a round: each comes first in its turn."""
     first = round_ % len(servers)
     return [*servers[first:], *servers[:first]]
 
