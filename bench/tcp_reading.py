@@ -16,7 +16,7 @@ import socket
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
@@ -25,7 +25,7 @@ from bench import dnsperf, processes
 from bench.data import write_dataset
 from bench.peers import CLIENT_CPU, SERVER_CPU
 from bench.programs import program
-from bench.queries import write_workload
+from bench.queries import Workload, write_workload
 from blackhole_guard.config.settings import TcpSettings
 from blackhole_guard.server.roles import Transport
 from blackhole_guard.server.sockets import set_tcp_options
@@ -97,11 +97,11 @@ class _Meter:
     def observe(self, seconds: float) -> None: ...
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=1.0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     costs: dict[str, list[float]] = {way: [] for way in _WAYS}
     with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
         dataset = write_dataset(Path(name) / "data", 10_000)
@@ -109,20 +109,22 @@ def main() -> None:
         servers = {way: stack.enter_context(_running(way)) for way in _WAYS}
         for _ in range(options.rounds):
             for way, (pid, port) in servers.items():
-                words = dnsperf.command(port, workload, options.seconds, _ARGUMENTS)
                 before = processes.cpu_seconds(pid)
-                done = subprocess.run(
-                    [program("taskset"), "--cpu-list", str(CLIENT_CPU), *words],
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                )
-                cpu = processes.cpu_seconds(pid) - before
-                costs[way].append(cpu / dnsperf.parse_report(done.stdout).completed * 1e6)
+                report = _load(port, workload, options.seconds)
+                costs[way].append((processes.cpu_seconds(pid) - before) / report.completed * 1e6)
     least = statistics.median(costs["epoll, again"])
     for way, values in costs.items():
         median = statistics.median(values)
         print(f"{way:14} {median:6.2f} us/query ({min(values):.2f} to {max(values):.2f})  {median / least:4.2f}")
+
+
+def _load(port: int, workload: Workload, seconds: float) -> dnsperf.Report:
+    pinned = [program("taskset"), "--cpu-list", str(CLIENT_CPU)]
+    words = [*pinned, *dnsperf.command(port, workload, seconds, _ARGUMENTS)]
+    report = dnsperf.parse_report(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    if report.lost or report.rcodes.keys() != {"NOERROR"}:
+        raise dnsperf.WrongAnswers(str(report))
+    return report
 
 
 @contextmanager
