@@ -6,14 +6,14 @@ A response without its OPT depends on the flags, the question, the room that the
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+from blackhole_guard.answering.accounts import open_account
 from blackhole_guard.answering.answer import EXTENDED_ERRORS, Answer, Outcome, Refusal, refuse
-from blackhole_guard.answering.ledger import Shape, find_shape
 from blackhole_guard.answering.lookup import find_answer
 from blackhole_guard.answering.policy import Policy
-from blackhole_guard.answering.tally import LEDGER_OUTCOMES, NO_TYPE, PUBLIC, Tally, qtype_label
-from blackhole_guard.answering.zone_reader import ServedZone, ZoneReader
-from blackhole_guard.reserved.registry import BLOCKS
+from blackhole_guard.answering.tally import NO_TYPE, Account, Tally, find_lane
+from blackhole_guard.answering.zone_reader import ZoneReader
 from blackhole_guard.wire.codes import Opcode, OptionCode, RCode, RRClass, RRType
 from blackhole_guard.wire.edns import MIN_PAYLOAD, Edns, render_opt
 from blackhole_guard.wire.errors import WireError
@@ -28,6 +28,15 @@ _NEVER_ASKED = frozenset((RRType.OPT, RRType.TSIG))
 _TRANSFERS = frozenset((RRType.AXFR, RRType.IXFR))
 _LEAST_OPT = render_opt(0, rcode=0, dnssec_ok=False)
 _ERROR_SIZE = 6  # octets of an extended error without text, the option's header included
+
+
+class Answered(NamedTuple):
+    """A response, and how it came about."""
+
+    response: bytes
+    account: Account  # where it is to be counted
+    query: Query | None = None  # None: the message could not be read
+    answer: Answer | None = None  # None: as `query`
 
 
 class Engine:
@@ -55,28 +64,35 @@ class Engine:
         Returns:
             The response; None: it must not be answered.
         """
+        answered = self.answer_message(octets, source, over_tcp=over_tcp)
+        if answered is None:
+            return None
+        answered.account[find_lane(source, over_tcp=over_tcp)] += 1
+        return answered.response
+
+    def answer_message(self, octets: bytes, source: bytes, *, over_tcp: bool) -> "Answered | None":
+        """Answer one message as `respond` does, and count it nowhere but in what is not answered. Never raises."""
         try:
-            return self._respond(octets, source, over_tcp)
+            return self._answer_message(octets, source, over_tcp)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with us or the snapshot, who asks gets an answer
             self._tally.add("answer_errors")
             self._on_error(error)
-            return self._respond_with_header(octets, source, over_tcp, RCode.SERVFAIL)
+            return self._answer_with_header(octets, RCode.SERVFAIL)
 
-    def _respond(self, octets: bytes, source: bytes, over_tcp: bool) -> bytes | None:
+    def _answer_message(self, octets: bytes, source: bytes, over_tcp: bool) -> "Answered | None":
         try:
             query = parse_query(octets)
         except WireError as error:
             if error.rcode is not None:
-                return self._respond_with_header(octets, source, over_tcp, RCode(error.rcode))
+                return self._answer_with_header(octets, RCode(error.rcode))
             self._tally.add("unanswered", "short" if len(octets) < HEADER.size else "response")
             return None
         answer = self.find_answer(query, source, over_tcp=over_tcp)
-        self._enter(query, answer, source, over_tcp)
-        return self._render(query, answer, over_tcp)
+        account = open_account(self._tally, query, answer)
+        return Answered(self._render(query, answer, over_tcp), account, query, answer)
 
-    def _respond_with_header(self, octets: bytes, source: bytes, over_tcp: bool, rcode: RCode) -> bytes:
-        self._count_query(NO_TYPE, rcode, source, over_tcp)
-        return render_header_only(octets, rcode)
+    def _answer_with_header(self, octets: bytes, rcode: RCode) -> "Answered":
+        return Answered(render_header_only(octets, rcode), self._tally.open_account(NO_TYPE, rcode.name))
 
     def find_answer(self, query: Query, source: bytes, *, over_tcp: bool) -> Answer:
         """Find what to answer to a message that could be read."""
@@ -121,7 +137,7 @@ class Engine:
 
     def _render(self, query: Query, answer: Answer, over_tcp: bool) -> bytes:
         limit = self._limit(query, answer, over_tcp)
-        opt = b"" if query.edns is None else self._render_opt(query, query.edns, answer)
+        opt = self.render_opt(query, answer)
         tsig = render_unknown_key(query.tsig) if answer.outcome is Outcome.BADKEY and query.tsig is not None else b""
         response = render_response(
             query,
@@ -143,12 +159,15 @@ class Engine:
             return MIN_PAYLOAD
         return min(query.edns.payload_size, self._policy.udp_payload_size)
 
-    def _render_opt(self, query: Query, edns: Edns, answer: Answer) -> bytes:
+    def render_opt(self, query: Query, answer: Answer) -> bytes:
+        """Render the OPT of a response; empty: it has none, for the query has none."""
+        if query.edns is None:
+            return b""
         return render_opt(
             self._policy.udp_payload_size,
             rcode=answer.rcode,
-            dnssec_ok=edns.dnssec_ok,
-            options=self._options(query, edns, answer),
+            dnssec_ok=query.edns.dnssec_ok,
+            options=self._options(query, query.edns, answer),
         )
 
     def _options(self, query: Query, edns: Edns, answer: Answer) -> list[tuple[int, bytes]]:
@@ -161,37 +180,6 @@ class Engine:
         if self._policy.nsid is not None and OptionCode.NSID in edns.options:
             options.append((int(OptionCode.NSID), self._policy.nsid))
         return options
-
-    def _enter(self, query: Query, answer: Answer, source: bytes, over_tcp: bool) -> None:
-        """Count a message that was read, and enter it into the ledger."""
-        is_query = query.opcode == Opcode.QUERY and query.question
-        self._count_query(qtype_label(query.qtype) if is_query else NO_TYPE, answer.rcode, source, over_tcp)
-        if answer.refusal is not None:
-            self._tally.add("refused", answer.refusal)
-        if query.opcode == Opcode.UPDATE and answer.refusal is not Refusal.CLIENT:
-            self._tally.add("updates", answer.rcode.name.lower())
-        if answer.zone is not None:
-            self._enter_leak(query, answer, answer.zone)
-
-    def _enter_leak(self, query: Query, answer: Answer, zone: ServedZone) -> None:
-        if query.opcode == Opcode.UPDATE:
-            shape = Shape.UPDATE
-        else:
-            cut = None if answer.cut is None else answer.cut.owner
-            shape = find_shape(query.qname, query.qtype, apex=zone.apex, cut=cut)
-        block = zone.block
-        if shape in (Shape.HOST, Shape.NETWORK) and answer.outcome in (Outcome.NXDOMAIN, Outcome.NODATA):
-            self._tally.add("unmapped_queries", PUBLIC if block is None else block)
-        if block is None:
-            return
-        if shape is not Shape.PARTIAL:
-            self._tally.add("leaks_averted", block, BLOCKS[block], shape, LEDGER_OUTCOMES[answer.outcome])
-        elif answer.outcome is Outcome.NXDOMAIN:
-            self._tally.add("searches_ended", block, BLOCKS[block])
-
-    def _count_query(self, qtype: str, rcode: RCode, source: bytes, over_tcp: bool) -> None:
-        family = "ipv4" if len(source) == 4 else "ipv6"
-        self._tally.add("queries", "tcp" if over_tcp else "udp", family, qtype, rcode.name)
 
 
 def _answer_transfer(query: Query, over_tcp: bool) -> Answer:

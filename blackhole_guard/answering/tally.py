@@ -89,17 +89,52 @@ def qtype_label(qtype: int) -> str:
     return _QTYPE_LABELS.get(qtype, OTHER_TYPE)
 
 
+LANES = (("udp", "ipv4"), ("udp", "ipv6"), ("tcp", "ipv4"), ("tcp", "ipv6"))  # how a message came
+# How often one kind of answer was given, by lane. Whoever holds an account counts with `account[lane] += 1`.
+Account = list[int]
+
+
+def find_lane(source: bytes, *, over_tcp: bool) -> int:
+    """Give the lane of a message from an address of 4 or 16 octets."""
+    return 2 * over_tcp + (len(source) != 4)
+
+
 class Tally:
     """Counts since the last take, in plain integers."""
 
     def __init__(self) -> None:
         self._counts: dict[Key, int] = {}
+        self._accounts: dict[tuple[str, str, tuple[Key, ...]], Account] = {}
 
     def add(self, *key: str) -> None:
         """Count one more of a family's name and the values of its labels."""
         self._counts[key] = self._counts.get(key, 0) + 1
 
+    def open_account(self, qtype: str, rcode: str, others: tuple[Key, ...] = ()) -> Account:
+        """Give the account of one kind of answer: a message that was answered, and what else it counts as.
+
+        Args:
+            qtype: as `qtype_label` has it, or NO_TYPE.
+            rcode: of the answer, its name.
+            others: the families and label values that count one more each, besides `queries`.
+        """
+        return self._accounts.setdefault((qtype, rcode, others), [0] * len(LANES))
+
     def take(self) -> Mapping[Key, int]:
         """Hand over what was counted, and begin anew."""
         counts, self._counts = self._counts, {}
+        for (qtype, rcode, others), account in self._accounts.items():
+            answers = sum(account)
+            if not answers:
+                continue
+            for lane, n in zip(LANES, account, strict=True):
+                if n:
+                    _add(counts, ("queries", *lane, qtype, rcode), n)
+            for key in others:
+                _add(counts, key, answers)
+            account[:] = [0] * len(LANES)  # in its place: others hold it
         return counts
+
+
+def _add(counts: dict[Key, int], key: Key, n: int) -> None:
+    counts[key] = counts.get(key, 0) + n

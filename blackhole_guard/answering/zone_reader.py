@@ -7,6 +7,8 @@ from typing import Protocol
 
 from blackhole_guard.wire.records import RRset
 
+Shelf = bytes | memoryview
+
 
 class ServedZone(Protocol):
     """A zone that we are authoritative for."""
@@ -64,3 +66,22 @@ class ZoneReader(Protocol):
 
     def has_descendants(self, name: bytes) -> bool:
         """Say whether any name below `name` exists: records, delegations or zones of ours (RFC 4592 section 2.2.2)."""
+
+
+class ShelfReader(ZoneReader, Protocol):
+    """A snapshot that has records ready for the wire, too."""
+
+    def has_names_below(self, name: bytes, /) -> bool:
+        """Say whether a zone, a delegation or any other name of ours that is no address lies below `name`."""
+
+    def find_shelf(self, key: bytes, /) -> Shelf | None:
+        """Find the ready PTRs of 256 neighbouring addresses. What it gives is valid until the snapshot is closed.
+
+        Args:
+            key: 4 or 6, then the address without its last octet.
+        Returns:
+            FIRST and LAST, the last octets of the outermost addresses on it, and an offset for each address between;
+            or 1, 0, COUNT, so many last octets, and an offset for each. An offset has two octets, big-endian, and
+            counts from the start of the shelf: 0: there are no records; 0xFFFF: `find_rrsets` has them; else there
+            stand N and N octets: a PTR record with a pointer to the question's name as its owner. None: no records.
+        """

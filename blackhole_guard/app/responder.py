@@ -5,7 +5,9 @@ from time import monotonic
 
 import msgspec
 
+from blackhole_guard.answering.batch import Batch
 from blackhole_guard.answering.engine import Engine
+from blackhole_guard.answering.hot_path import HotPath
 from blackhole_guard.answering.policy import Policy, make_policy
 from blackhole_guard.answering.tally import Tally
 from blackhole_guard.config.settings import ServerSettings, TcpSettings
@@ -56,12 +58,17 @@ class SnapshotResponder:
         self._generation = 0
         self._retry_at = 0.0
         self._snapshot: Snapshot | None = None
-        self._engine: Engine | None = None
+        self._hot_path: HotPath | None = None
 
     def respond(self, octets: bytes, source: bytes, transport: Transport) -> bytes | None:
         """Answer one message."""
-        assert self._engine is not None  # refresh() raised before the worker said that it is ready
-        return self._engine.respond(octets, source, over_tcp=transport is Transport.TCP)
+        assert self._hot_path is not None  # refresh() raised before the worker said that it is ready
+        return self._hot_path.respond(octets, source, over_tcp=transport is Transport.TCP)
+
+    def respond_batch(self, batch: Batch) -> None:
+        """Answer the messages of a batch over UDP."""
+        assert self._hot_path is not None  # as in respond()
+        self._hot_path.respond_batch(batch)
 
     def refresh(self) -> None:
         """Follow the generation in force.
@@ -89,11 +96,13 @@ class SnapshotResponder:
         snapshot = self._open_newest()
         try:
             server = msgspec.json.decode(snapshot.attachment, type=ServerSettings)
-            engine = Engine(snapshot, read_policy(server), self._tally, self._on_error)
+            policy = read_policy(server)
+            engine = Engine(snapshot, policy, self._tally, self._on_error)
+            hot_path = HotPath(engine, snapshot, policy, self._tally)
         except Exception:
             snapshot.close()
             raise
-        before, self._snapshot, self._engine = self._snapshot, snapshot, engine
+        before, self._snapshot, self._hot_path = self._snapshot, snapshot, hot_path
         self.tcp_limits = server.tcp
         self._generation, self._retry_at = generation, 0.0
         if before is not None:

@@ -7,7 +7,7 @@ nothing (CVE-2024-2169 is one such loop).
 import socket
 
 # echo, discard, daytime, qotd, chargen, time: they answer whatever comes, or never. 0: nobody can be sent to there.
-_UNANSWERED_PORTS = frozenset((0, 7, 13, 17, 19, 37))
+UNANSWERED_PORTS = frozenset((0, 7, 13, 17, 19, 37))
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96 (RFC 4291 section 2.5.5.2)
 _BROADCAST = b"\xff" * 4
 _UNSPECIFIED = bytes(16)
@@ -27,7 +27,7 @@ def unmap_address(octets: bytes) -> bytes:
 
 def find_drop_reason(source: bytes, port: int) -> str | None:
     """Name the reason (of roles.DROP_REASONS) not to answer a datagram from there; None: answer it."""
-    if port in _UNANSWERED_PORTS:
+    if port in UNANSWERED_PORTS:
         return "source_port"
     first = source[0]
     if len(source) == 4:

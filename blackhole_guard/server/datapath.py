@@ -8,24 +8,22 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
-from time import monotonic, time_ns
-from typing import Any, NamedTuple, Protocol
+from time import monotonic
+from typing import Any, Protocol
 
 from blackhole_guard.server import system
-from blackhole_guard.server.clients import find_drop_reason, pack_address, unmap_address
+from blackhole_guard.server.clients import find_drop_reason, pack_address
 from blackhole_guard.server.roles import Meter, Responder, Transport
-from blackhole_guard.server.sockets import is_wildcard
+from blackhole_guard.server.way_back import NOTHING_SAID, Control, Reader, WayBack
 
 BATCH = 64  # datagrams of one socket before the loop gets its turn: about 5 ms of work
 LARGEST = 4096  # octets; no query comes near it, and more is not read
-STALE = 2  # seconds; the client has asked again by then, and elsewhere
 _PAUSE = 0.1  # seconds without reading a socket that fails, or it would fail in a tight loop
 _CONTROL = socket.CMSG_SPACE(system.TIMESPEC.size) + socket.CMSG_SPACE(system.IN6_PKTINFO.size)
 
-Control = list[tuple[int, int, bytes]]
 Own = frozenset[tuple[bytes, int]]  # addresses and ports that our sockets are bound to
 
-_SEND_REASONS = {
+_REASONS = {
     errno.EAGAIN: "full",
     errno.ENOBUFS: "full",
     errno.ENOMEM: "full",
@@ -38,6 +36,11 @@ _SEND_REASONS = {
     errno.EADDRNOTAVAIL: "unreachable",  # the address that was asked is no longer ours
     errno.ENODEV: "unreachable",
 }
+
+
+def find_send_reason(number: int | None) -> str:
+    """Name the reason (of roles.SEND_REASONS) that an errno stands for."""
+    return _REASONS.get(number or 0, "other")
 
 
 class Datapath(Protocol):
@@ -68,12 +71,12 @@ class PlainDatapath:
         self._responder = responder
         self._meter = meter
         self._own = own
-        self._readers: dict[socket.socket, _Reader] = {}
+        self._readers: dict[socket.socket, Reader] = {}
         self.received = 0
 
     def add(self, sock: socket.socket) -> None:
         """Begin to serve a socket."""
-        reader = self._readers[sock] = _Reader(sock)
+        reader = self._readers[sock] = Reader(sock)
         self._loop.add_reader(sock, self._serve, reader)
 
     def remove(self, sock: socket.socket) -> None:
@@ -88,7 +91,7 @@ class PlainDatapath:
             while monotonic() < deadline and self._serve(reader):
                 pass
 
-    def _serve(self, reader: "_Reader") -> bool:
+    def _serve(self, reader: Reader) -> bool:
         """Answer up to BATCH datagrams; returns whether there may be more.
 
         An exception of the responder costs its datagram alone: it reaches the loop's exception handler, and the loop
@@ -107,7 +110,7 @@ class PlainDatapath:
                 return False
             self.received += 1
             source = pack_address(sender[0])
-            back = reader.read_control(control) if control else _NOTHING_SAID
+            back = reader.read_control(control) if control else NOTHING_SAID
             reason = self._find_drop_reason(reader, source, sender[1], flags, back)
             if reason is not None:
                 self._meter.add("datagrams_dropped", reason)
@@ -118,9 +121,7 @@ class PlainDatapath:
                 start = None
         return True
 
-    def _find_drop_reason(
-        self, reader: "_Reader", source: bytes, port: int, flags: int, back: "_WayBack"
-    ) -> str | None:
+    def _find_drop_reason(self, reader: Reader, source: bytes, port: int, flags: int, back: WayBack) -> str | None:
         if flags & socket.MSG_TRUNC:
             return "truncated"
         if back.stale:
@@ -134,64 +135,15 @@ class PlainDatapath:
         try:
             sock.sendmsg((response,), control, 0, to)
         except OSError as error:
-            self._meter.add("responses_unsent", _SEND_REASONS.get(error.errno or 0, "other"))
+            self._meter.add("responses_unsent", find_send_reason(error.errno))
             return False
         return True
 
-    def _pause(self, reader: "_Reader") -> None:
+    def _pause(self, reader: Reader) -> None:
         self._meter.add("receive_errors")
         self._loop.remove_reader(reader.sock)
         self._loop.call_later(_PAUSE, self._resume, reader)
 
-    def _resume(self, reader: "_Reader") -> None:
+    def _resume(self, reader: Reader) -> None:
         if self._readers.get(reader.sock) is reader:
             self._loop.add_reader(reader.sock, self._serve, reader)
-
-
-class _WayBack(NamedTuple):
-    """What the control messages of a datagram say."""
-
-    asked: bytes  # the address of ours that was asked; empty: not said
-    stale: bool  # it has waited too long
-    control: Control  # makes the response leave from the address that was asked
-
-
-_NOTHING_SAID = _WayBack(b"", False, [])
-
-
-class _Reader:
-    """One socket, and how to read its control messages."""
-
-    __slots__ = ("_stamped", "sock", "wildcard_port")
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.wildcard_port = sock.getsockname()[1] if is_wildcard(sock) else None
-        self._stamped = False
-
-    def read_control(self, control: Control) -> _WayBack:
-        """Read what came with a datagram: when it came, and to which address."""
-        asked, stale, reply = b"", False, []
-        for level, kind, data in control:
-            if level == socket.SOL_SOCKET and kind == system.SCM_TIMESTAMPNS:
-                self._stamped = True
-                seconds, nanoseconds = system.TIMESPEC.unpack(data)
-                stale = time_ns() - (seconds * 1_000_000_000 + nanoseconds) > STALE * 1_000_000_000
-            elif level == socket.IPPROTO_IP and kind == system.IP_PKTINFO:
-                # For a broadcast this is our address, while the header has the broadcast's. Interface 0: routes decide.
-                asked = system.IN_PKTINFO.unpack(data)[1]
-                reply.append((level, kind, system.IN_PKTINFO.pack(0, asked, bytes(4))))
-            elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-                asked, interface = system.IN6_PKTINFO.unpack(data)
-                if asked[0] == 0xFF:  # a multicast address cannot be a source: the kernel chooses one
-                    continue
-                # A link-local address says nothing without its interface; for others routes decide.
-                link_local = asked[0] == 0xFE and asked[1] & 0xC0 == 0x80
-                reply.append((level, kind, system.IN6_PKTINFO.pack(asked, interface if link_local else 0)))
-        return _WayBack(unmap_address(asked), stale, reply)
-
-    def stop_stamps(self) -> None:
-        """Have the kernel note arrivals no longer: the queue is empty, so from here on nothing waits."""
-        if self._stamped:
-            self.sock.setsockopt(socket.SOL_SOCKET, system.SO_TIMESTAMPNS, 0)
-            self._stamped = False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
+from blackhole_guard.answering.batch import Batch
 from blackhole_guard.config.settings import TcpSettings
 
 
@@ -34,6 +35,12 @@ class Responder(Protocol):
             transport: decides how much fits.
         Returns:
             The response; None: say nothing.
+        """
+
+    def respond_batch(self, batch: Batch) -> None:
+        """Answer the messages of a batch over UDP, each as `respond` does, and put the responses in their places.
+
+        An exception belongs to the first message without a response.
         """
 
     def refresh(self) -> None:

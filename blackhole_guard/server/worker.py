@@ -16,9 +16,11 @@ from typing import Any
 
 from blackhole_guard.config.settings import TcpSettings
 from blackhole_guard.server import system
+from blackhole_guard.server.batch_datapath import BatchDatapath
 from blackhole_guard.server.channel import Channel, ChannelError, Kind, Message
 from blackhole_guard.server.clients import pack_address
 from blackhole_guard.server.datapath import Datapath, MakeDatapath, Own, PlainDatapath
+from blackhole_guard.server.mmsg import is_available
 from blackhole_guard.server.roles import Beat, Log, Meter, Responder
 from blackhole_guard.server.sockets import SlotSockets, is_wildcard
 from blackhole_guard.server.tcp import TcpService
@@ -46,7 +48,7 @@ class WorkerContext:
     meter: Meter
     log: Log
     beat: Beat
-    make_datapath: MakeDatapath = PlainDatapath
+    make_datapath: MakeDatapath = BatchDatapath if is_available() else PlainDatapath
 
 
 def run_worker(context: WorkerContext) -> int:
@@ -195,6 +197,7 @@ class _CarefulResponder:
         self._responder = responder
         self._report = report
         self.respond = responder.respond  # no step between: this is called for each message
+        self.respond_batch = responder.respond_batch
         self.fold = responder.fold
 
     @property

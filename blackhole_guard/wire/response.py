@@ -79,11 +79,11 @@ class _Writer:
         self._limit = limit
         self._buffer = bytearray(HEADER.size) + query.question
         self.is_full = False
-        # Where names begin that a pointer may lead to. In RDATA a name keeps its case, so it may only point to octets
-        # that are its own. An owner is equal to the question's names without case, and takes theirs.
-        asked = query.question[: len(query.qname)]
-        self._names = _offsets(asked)
-        self._owners = self._names if asked == query.qname else _offsets(query.qname)
+        # Where names begin that a pointer may lead to. An owner is equal to the question's names without case, and
+        # takes theirs. In RDATA a name keeps its own, so it never points into the question: a response is the same
+        # whatever the case of the question.
+        self._names: dict[bytes, int] = {}
+        self._owners = _offsets(query.qname)
 
     def add(self, rrset: RRset) -> int:
         """Write an RRset; returns the number of its records."""

@@ -13,6 +13,7 @@ from time import monotonic
 
 import pytest
 
+from blackhole_guard.answering.batch import Batch
 from blackhole_guard.config.settings import TcpSettings
 from blackhole_guard.server import roles
 
@@ -44,6 +45,13 @@ class EchoResponder:
             raise RuntimeError("boom")
         response = response_to(octets)
         return response.ljust(60_000, b"x") if b"LARGE" in octets else response
+
+    def respond_batch(self, batch: Batch) -> None:
+        for number, size in enumerate(batch.sizes):
+            silent = size < 0
+            batch.put(
+                None if silent else self.respond(batch.message(number), batch.source(number), roles.Transport.UDP)
+            )
 
     def refresh(self) -> None:
         self.refreshed += 1

@@ -2,18 +2,16 @@
 
 import asyncio
 import errno
-import os
 import socket
 import struct
 import time
 
 import pytest
-from datapaths import DATAPATHS, serving
+from datapaths import DATAPATHS, TURNS, serving
 from doubles import QUERY, EchoResponder, in_namespace, receive, response_to, udp_client, until
 
 from blackhole_guard.server import datapath
 from blackhole_guard.server.clients import pack_address
-from blackhole_guard.server.datapath import BATCH
 from blackhole_guard.server.roles import Transport
 
 
@@ -74,10 +72,10 @@ class TestAnswers:
         async def check():
             async with serving(kind) as served:
                 with udp_client() as client:
-                    for _ in range(3 * BATCH):
+                    for _ in range(3 * TURNS[kind]):
                         client.sendto(QUERY, ("127.0.0.1", served.port))
                     turns = []
-                    while served.path.received < 3 * BATCH:
+                    while served.path.received < 3 * TURNS[kind]:
                         turns.append(served.path.received)
                         await asyncio.sleep(0)
                     assert len(turns) >= 3
@@ -117,10 +115,10 @@ class TestAnswers:
             async with serving(kind, "127.0.0.1:0", "127.0.0.2:0") as served:
                 with udp_client() as client:
                     for sock in served.socks:
-                        for _ in range(2 * BATCH):
+                        for _ in range(2 * TURNS[kind]):
                             client.sendto(QUERY, sock.getsockname())
                     served.path.drain(5.0)
-                    assert served.path.received == 4 * BATCH
+                    assert served.path.received == 4 * TURNS[kind]
 
         asyncio.run(check())
 
@@ -133,12 +131,12 @@ class TestAnswers:
         async def check():
             async with serving(kind, responder=Slow()) as served:
                 with udp_client() as client:
-                    for _ in range(20 * BATCH):
+                    for _ in range(5 * TURNS[kind]):
                         client.sendto(QUERY, ("127.0.0.1", served.port))
                     start = time.monotonic()
                     served.path.drain(0.1)
                     assert time.monotonic() - start < 0.6
-                    assert BATCH <= served.path.received < 20 * BATCH
+                    assert TURNS[kind] <= served.path.received < 5 * TURNS[kind]
 
         asyncio.run(check())
 
@@ -244,9 +242,7 @@ class TestErrors:
 
         async def check():
             async with serving(kind) as served:
-                failing = FailingSocket(served.socks[0], [OSError(code, os.strerror(code)) for code, _ in codes])
-                served.path.remove(served.socks[0])
-                served.path.add(failing)
+                failing = served.fail(send=[code for code, _ in codes])
                 with udp_client() as client:
                     for _ in range(len(codes) + 1):
                         client.sendto(QUERY, ("127.0.0.1", served.port))
@@ -264,9 +260,7 @@ class TestErrors:
     def test_a_socket_that_fails_rests_and_is_read_again(self, kind):
         async def check():
             async with serving(kind) as served:
-                failing = FailingSocket(served.socks[0], receive=[OSError(errno.ENETDOWN, "down")] * 2)
-                served.path.remove(served.socks[0])
-                served.path.add(failing)
+                failing = served.fail(receive=[errno.ENETDOWN] * 2)
                 with udp_client() as client:
                     client.sendto(QUERY, ("127.0.0.1", served.port))
                     start = time.monotonic()
@@ -281,9 +275,7 @@ class TestErrors:
     def test_a_socket_removed_while_it_rests_stays_removed(self, kind):
         async def check():
             async with serving(kind) as served:
-                failing = FailingSocket(served.socks[0], receive=[OSError(errno.ENETDOWN, "down")])
-                served.path.remove(served.socks[0])
-                served.path.add(failing)
+                failing = served.fail(receive=[errno.ENETDOWN])
                 with udp_client() as client:
                     client.sendto(QUERY, ("127.0.0.1", served.port))
                     await until(lambda: served.meter.counts["receive_errors", ""])
@@ -305,27 +297,6 @@ class TestErrors:
                 "link set v1 up",
             ),
         )
-
-
-class FailingSocket:
-    """A socket whose first sends or receives fail as told."""
-
-    def __init__(self, sock, send=(), receive=()):
-        self.sock, self.send, self.receive = sock, list(send), list(receive)
-        self.family, self.type = sock.family, sock.type
-
-    def __getattr__(self, name):
-        return getattr(self.sock, name)
-
-    def sendmsg(self, *arguments):
-        if self.send:
-            raise self.send.pop(0)
-        return self.sock.sendmsg(*arguments)
-
-    def recvmsg(self, *arguments):
-        if self.receive:
-            raise self.receive.pop(0)
-        return self.sock.recvmsg(*arguments)
 
 
 def answer_beside_silent_neighbours(kind):

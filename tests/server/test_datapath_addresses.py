@@ -8,7 +8,7 @@ import pytest
 from datapaths import DATAPATHS, serving
 from doubles import QUERY, EchoResponder, RecordingMeter, in_namespace, receive, response_to, udp_client, until
 
-from blackhole_guard.server import datapath, system
+from blackhole_guard.server import system, way_back
 from blackhole_guard.server.sockets import set_udp_options
 
 
@@ -124,7 +124,7 @@ class TestStale:
     """What waited behind a dead worker: too long, and nobody wants the answer any more."""
 
     def test_old_datagrams_are_dropped_and_young_ones_answered(self, kind, monkeypatch):
-        monkeypatch.setattr(datapath, "STALE", 0.3)
+        monkeypatch.setattr(way_back, "STALE", 0.3)
 
         async def check():
             async with serving(kind) as served:

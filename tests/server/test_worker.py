@@ -11,7 +11,7 @@ import pytest
 from doubles import FORK, QUERY, in_child, response_to
 from supervisors import CountingResponder, Supervisor, ask_tcp, ask_udp, wait_until
 
-from blackhole_guard.server import datapath, system
+from blackhole_guard.server import system, way_back
 from blackhole_guard.server.channel import Kind
 from blackhole_guard.server.sockets import HeldSockets, SlotSockets, open_sockets
 from blackhole_guard.server.worker import EXIT_ORPHANED, EXIT_STOPPED
@@ -157,7 +157,7 @@ class TestEnd:
         client.sendall(len(QUERY).to_bytes(2, "big") + QUERY)
         os.kill(pid, signal.SIGTERM)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            for _ in range(3 * datapath.BATCH):
+            for _ in range(200):
                 udp.sendto(QUERY + b"BOOM", supervisor.address)
         os.kill(pid, signal.SIGCONT)
         assert client.recv(1000)[2:] == response_to(QUERY)
@@ -267,7 +267,7 @@ class TestNeighbours:
         assert ask_udp(pair.address, self.CLIENTS) == self.CLIENTS
 
     def test_what_waited_too_long_is_dropped_and_the_rest_answered(self, pair, monkeypatch):
-        monkeypatch.setattr(datapath, "STALE", 0.5)
+        monkeypatch.setattr(way_back, "STALE", 0.5)
         pair.start(0)
         pair.await_ready(0)
         pair.held.slots[1].stamp_arrivals(True)

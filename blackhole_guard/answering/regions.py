@@ -1,0 +1,228 @@
+"""Regions: parts of a zone where there is nothing but addresses, so that PTRs are answered without looking around.
+
+A region is the part of a zone below one name, if no other zone, no delegation and no other name of ours lies in it. The
+PTR of a whole address there is answered by the store's ready records, or by the NXDOMAIN that every missing address of
+the region gets. What a region must know it learns from answers of the engine.
+"""
+
+from struct import Struct
+from typing import NamedTuple
+
+from blackhole_guard.answering.accounts import list_ledger_keys
+from blackhole_guard.answering.answer import RCODES, Outcome
+from blackhole_guard.answering.forms import Forms
+from blackhole_guard.answering.ledger import Shape
+from blackhole_guard.answering.tails import KINDS
+from blackhole_guard.answering.tally import Account, Tally, qtype_label
+from blackhole_guard.answering.zone_reader import ServedZone, Shelf, ShelfReader
+from blackhole_guard.reserved.addresses import IP6_ARPA, parse_reverse_name, parse_reverse_prefix
+from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.header import AA, response_flags
+from blackhole_guard.wire.names import is_subdomain
+
+_MOST = 4096  # regions
+_MOST_HEADERS = 256  # of queries, in one region
+_MOST_SHELVES = 8192  # kept at hand, about 500 octets each
+_ONE_IN = 16  # shelves that were asked for is kept, so that a scan of many costs little
+
+_HEADER = 10  # octets of a header without the ID
+_TYPE = 4  # octets of QTYPE and QCLASS
+_HEAD = Struct("!HHHHH")  # flags and counts
+# A label that is an octet -> twice the octet, and whether it is that of the first or the last address of a network.
+_HOSTS = {bytes((len(str(octet)),)) + str(octet).encode(): (2 * octet, octet in (0, 255)) for octet in range(256)}
+_OCTETS = {label: bytes((twice // 2,)) for label, (twice, _) in _HOSTS.items()}
+_IPV6_KEY = _HEADER + 64 + len(IP6_ARPA) + _TYPE  # octets of the key of a whole IPv6 address
+_DOTS = b"\x01" * 32  # the lengths of its labels
+_EDGES = frozenset((bytes(8), b"\xff" * 8))  # interface identifiers
+_NIBBLES = frozenset(b"0123456789abcdef")
+_APART = 0xFFFF  # an offset in a shelf
+_NOWHERE = 1024  # is not twice an octet
+
+
+# How the responses to queries with one header and one kind of OPT end, form included: behind the record of a host, and
+# of an edge (the first or last address of a network); for both, as far as known, behind the question in an NXDOMAIN:
+# octets of the key -> SOA and the rest.
+_Ending = tuple[tuple[bytes, bytes], tuple[dict[int, bytes], dict[int, bytes]]]
+_Endings = tuple[dict[bytes, _Ending], ...]  # by kind of OPT: header of the query without the ID -> what follows
+_Place = tuple[Shelf, int, int, _Endings]  # a shelf, twice its first octet, twice its last one, and its region's
+
+
+class Region(NamedTuple):
+    """What the addresses of a region have in common."""
+
+    zone: ServedZone
+    prefix: bytes  # of the keys of its shelves
+    endings: _Endings
+
+
+class Regions:
+    """The regions of a snapshot that were met so far."""
+
+    def __init__(self, zones: ShelfReader, tally: Tally, forms: Forms) -> None:
+        self._zones = zones
+        self._find_shelf = zones.find_shelf
+        self._tally = tally
+        self._forms = forms
+        self._known: dict[bytes, Region] = {}  # question from the region's name on -> region
+        self._ipv6_sizes: tuple[int, ...] = ()  # octets of those in IPv6
+        self._places: dict[bytes, _Place] = {}  # question from the second label on, where the first is a host's
+        self._asked = 0
+
+    def find(self, key: bytes, kind: int) -> bytes | None:
+        """Find what follows the question for the PTR of an address in a region that is known.
+
+        Args:
+            key: the message from the flags to the end of the question, in lower case.
+            kind: of its OPT.
+        Returns:
+            The rest of the response and its form; None: the engine must say.
+        """
+        try:
+            second = key[_HEADER] + _HEADER + 1
+            place = self._places.get(key[second:])
+            if place is None:
+                return self._find_far(key, kind, second)
+            shelf, first, last, endings = place
+            host, is_edge = _HOSTS[key[_HEADER:second]]
+            found, missing = endings[kind][key[:_HEADER]]
+            if first <= host <= last:
+                at = host - first + 2
+                offset = shelf[at] << 8 | shelf[at + 1]
+            else:
+                offset = _find_in_list(shelf, host // 2) if last < first else 0
+            if not offset:
+                return missing[is_edge][len(key)]
+            if offset == _APART:
+                return None
+            return b"".join((shelf[offset + 1 : offset + 1 + shelf[offset]], found[is_edge]))
+        except LookupError:
+            return None
+
+    def _find_far(self, key: bytes, kind: int, second: int) -> bytes | None:
+        """Find the same where the shelf is not at hand. Raises LookupError where `find` returns None."""
+        if len(key) == _IPV6_KEY:
+            return self._find_ipv6(key, kind)
+        third = second + 1 + key[second]
+        region = self._known.get(key[third:])
+        if region is None:
+            region = self._known[key[second:]]
+            place = self._reach(region.prefix, region)
+        else:
+            place = self._reach(region.prefix + _OCTETS[key[second:third]], region)
+        self._asked += 1
+        if self._asked % _ONE_IN == 0:
+            if len(self._places) >= _MOST_SHELVES:
+                self._places.clear()
+            self._places[key[second:]] = place
+        host, is_edge = _HOSTS[key[_HEADER:second]]
+        return _read(place, key, kind, host, is_edge)
+
+    def _find_ipv6(self, key: bytes, kind: int) -> bytes | None:
+        nibbles = key[_HEADER + 63 : _HEADER : -2]
+        if key[_HEADER : _HEADER + 64 : 2] != _DOTS or not _NIBBLES.issuperset(nibbles):
+            return None
+        address = bytes.fromhex(nibbles.decode())
+        for size in self._ipv6_sizes:
+            region = self._known.get(key[_IPV6_KEY - size :])
+            if region is not None:
+                place = self._reach(region.prefix + address[:15], region)
+                return _read(place, key, kind, 2 * address[15], address[8:] in _EDGES)
+        return None
+
+    def _reach(self, key: bytes, region: Region) -> _Place:
+        shelf = self._find_shelf(key)
+        if shelf is None:
+            return b"", _NOWHERE, _NOWHERE, region.endings
+        return shelf, 2 * shelf[0], 2 * shelf[1], region.endings
+
+    def learn(self, key: bytes, kind: int, opt: bytes, zone: ServedZone, negative: bytes | None) -> None:
+        """Learn from the engine's answer to a question for a PTR in a zone of ours, below no delegation.
+
+        Args:
+            key: the message from the flags to the end of the question, in lower case.
+            kind: of its OPT.
+            opt: of the response.
+            zone: that the name is in.
+            negative: what follows the question in an NXDOMAIN, and its form; None: it was another response.
+        """
+        name = key[_HEADER:-_TYPE]
+        address = parse_reverse_name(name)
+        start = None if address is None else self._find_start(name, zone.apex)
+        if address is None or start is None:
+            return
+        region = self._open(key[_HEADER + start :], name[start:], address, zone)
+        if region is None:
+            return
+        ending = self._find_ending(region, key[:_HEADER], kind, opt)
+        if ending is not None and negative is not None:
+            is_edge = address[8:] in _EDGES if len(address) == 16 else address[3] in (0, 255)
+            ending[1][is_edge][len(key)] = negative
+
+    def _find_start(self, name: bytes, apex: bytes) -> int | None:
+        """Say where in an address's name the name of the region begins that it is in; None: it is in none.
+
+        In IPv4 a region is a /16, or else a /24. In IPv6 it is as large as can be.
+        """
+        if name.endswith(IP6_ARPA):
+            starts = range(max(2, len(name) - len(apex)), 0, -2)
+        else:
+            second = 1 + name[0]
+            starts = range(second + 1 + name[second], second - 1, -1 - name[second])
+        for start in starts:
+            if is_subdomain(name[start:], of=apex) and not self._zones.has_names_below(name[start:]):
+                return start
+        return None
+
+    def _open(self, suffix: bytes, name: bytes, address: bytes, zone: ServedZone) -> Region | None:
+        region = self._known.get(suffix)
+        if region is None and len(self._known) < _MOST:
+            block = parse_reverse_prefix(name)
+            assert block is not None  # it is a part of an address's name
+            prefix = b"\x06" if len(address) == 16 else b"\x04" + address[: block.prefixlen // 8]
+            region = self._known[suffix] = Region(zone, prefix, tuple({} for _ in range(KINDS)))
+            if len(address) == 16:
+                self._ipv6_sizes = tuple(sorted({*self._ipv6_sizes, len(suffix)}))
+        return region
+
+    def _find_ending(self, region: Region, header: bytes, kind: int, opt: bytes) -> _Ending | None:
+        """Give what follows the question in responses to queries like this; None: there are too many forms."""
+        endings = region.endings[kind]
+        if header not in endings and len(endings) < _MOST_HEADERS:
+            flags = response_flags(int.from_bytes(header[:2])) | AA
+            head = _HEAD.pack(flags | RCODES[Outcome.ANSWER], 1, 1, 0, kind != 0)
+            forms = [
+                self._forms.find(kind, head, self._account(region.zone, shape)) for shape in (Shape.HOST, Shape.NETWORK)
+            ]
+            if forms[0] is not None and forms[1] is not None:
+                endings[header] = (opt + forms[0], opt + forms[1]), ({}, {})
+        return endings.get(header)
+
+    def _account(self, zone: ServedZone, shape: Shape) -> Account:
+        others = tuple(list_ledger_keys(zone.block, shape, Outcome.ANSWER))
+        return self._tally.open_account(qtype_label(RRType.PTR), RCODES[Outcome.ANSWER].name, others)
+
+
+def _read(place: _Place, key: bytes, kind: int, host: int, is_edge: bool) -> bytes | None:
+    """Read the answer for a host off a place, as `Regions.find` does. Raises LookupError."""
+    shelf, first, last, endings = place
+    found, missing = endings[kind][key[:_HEADER]]
+    if first <= host <= last:
+        at = host - first + 2
+        offset = shelf[at] << 8 | shelf[at + 1]
+    else:
+        offset = _find_in_list(shelf, host // 2) if last < first else 0
+    if not offset:
+        return missing[is_edge][len(key)]
+    if offset == _APART:
+        return None
+    return b"".join((shelf[offset + 1 : offset + 1 + shelf[offset]], found[is_edge]))
+
+
+def _find_in_list(shelf: Shelf, octet: int) -> int:
+    """Find the offset of an address on a shelf that lists its octets; 0: it is not there."""
+    count = shelf[2]
+    index = bytes(shelf[3 : 3 + count]).find(octet)
+    if index < 0:
+        return 0
+    at = 3 + count + 2 * index
+    return shelf[at] << 8 | shelf[at + 1]
