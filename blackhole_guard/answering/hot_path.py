@@ -163,7 +163,9 @@ class HotPath:
         self._keep(key, kind, rest)
         if query.qtype == RRType.PTR and query.qclass == RRClass.IN and answer.zone is not None and answer.cut is None:
             opt = self._engine.render_opt(query, answer)
-            self._regions.learn(key, kind, opt, answer.zone, rest if answer.outcome is Outcome.NXDOMAIN else None)
+            # A CNAME may lead to what is not there: that is no neighbour's answer.
+            is_missing = answer.outcome is Outcome.NXDOMAIN and not answer.sections.answer
+            self._regions.learn(key, kind, opt, answer.zone, rest if is_missing else None)
 
 
 def _find_key(octets: bytes) -> bytes:
@@ -182,6 +184,7 @@ def _is_general(response: bytes, query: Query, answer: Answer) -> bool:
         and query.tsig is None
         and answer.outcome is not Outcome.BADVERS
         and answer.refusal not in _PERSONAL
+        and query.qtype != RRType.AXFR  # malformed over UDP alone
         # It fits whatever size was named, and nothing was left out.
         and len(response) <= MIN_PAYLOAD
         and not response[2] & TC >> 8

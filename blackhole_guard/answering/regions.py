@@ -31,6 +31,7 @@ _HEAD = Struct("!HHHHH")  # flags and counts
 # A label that is an octet -> twice the octet, and whether it is that of the first or the last address of a network.
 _HOSTS = {bytes((len(str(octet)),)) + str(octet).encode(): (2 * octet, octet in (0, 255)) for octet in range(256)}
 _OCTETS = {label: bytes((twice // 2,)) for label, (twice, _) in _HOSTS.items()}
+_IPV4_SHELF_KEY = 4  # octets: the family's, and three of the address
 _IPV6_KEY = _HEADER + 64 + len(IP6_ARPA) + _TYPE  # octets of the key of a whole IPv6 address
 _DOTS = b"\x01" * 32  # the lengths of its labels
 _EDGES = frozenset((bytes(8), b"\xff" * 8))  # interface identifiers
@@ -106,9 +107,12 @@ class Regions:
         region = self._known.get(key[third:])
         if region is None:
             region = self._known[key[second:]]
-            place = self._reach(region.prefix, region)
+            prefix = region.prefix
         else:
-            place = self._reach(region.prefix + _OCTETS[key[second:third]], region)
+            prefix = region.prefix + _OCTETS[key[second:third]]
+        if len(prefix) != _IPV4_SHELF_KEY:
+            raise LookupError("a label too few or too many for an address of this region")
+        place = self._reach(prefix, region)
         self._asked += 1
         if self._asked % _ONE_IN == 0:
             if len(self._places) >= _MOST_SHELVES:

@@ -1,0 +1,295 @@
+"""The hot path says and counts what an engine without memory does, whatever was asked before."""
+
+import random
+from contextlib import contextmanager
+
+import pytest
+from hot_messages import (
+    CLIENTS,
+    COOKIE,
+    ECS,
+    PLAIN_TAILS,
+    STRANGERS,
+    TYPES,
+    Both,
+    Sent,
+    compose,
+    every_question,
+    make_slots,
+    recase,
+    sequences,
+    split_families,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from raw_messages import opt, option
+from shelved_zones import ODD_NAMES, open_zones
+
+from blackhole_guard.answering import forms, hot_path, regions, tails
+from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.names import pack_name
+
+LIMITS = {
+    "as they are": {},
+    "small": {
+        hot_path: {"_MOST": 4, "_MOST_CLIENTS": 2},
+        regions: {"_MOST": 5, "_MOST_HEADERS": 2, "_MOST_SHELVES": 2, "_ONE_IN": 1},
+        tails: {"_MOST_KNOWN": 3},
+        forms: {"_MOST": 12},
+    },
+    "shelves at hand": {regions: {"_ONE_IN": 1}},
+    "no regions": {regions: {"_MOST": 0}},
+    "few forms": {forms: {"_MOST": 3}},
+    "no forms": {forms: {"_MOST": 0}},
+}
+WEB = pack_name("3.0.0.10.in-addr.arpa")
+GONE = pack_name("99.0.0.10.in-addr.arpa")
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    opened = open_zones(tmp_path_factory.mktemp("zones"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def slots():
+    return make_slots()
+
+
+@pytest.fixture
+def both(snapshot, slots):
+    return Both(snapshot, slots)
+
+
+@contextmanager
+def limits(name):
+    with pytest.MonkeyPatch.context() as patch:
+        for module, values in LIMITS[name].items():
+            for constant, value in values.items():
+                patch.setattr(module, constant, value)
+        yield
+
+
+class TestAnyMessages:
+    @pytest.mark.parametrize("name", LIMITS)
+    def test_all_questions_in_any_order_one_by_one(self, snapshot, slots, name):
+        with limits(name):
+            both = Both(snapshot, slots)
+            for seed in range(3):
+                for octets in every_question(seed):
+                    both.ask(octets)
+            both.check_counts()
+
+    @pytest.mark.parametrize("name", LIMITS)
+    def test_all_questions_in_any_order_in_batches(self, snapshot, slots, name):
+        chance = random.Random(name)
+        with limits(name):
+            both = Both(snapshot, slots)
+            for seed in range(3):
+                left = every_question(seed)
+                while left:
+                    size = chance.choice((1, 2, 64))
+                    batch, left = [Sent(octets) for octets in left[:size]], left[size:]
+                    both.ask_batch(batch, is_ipv6=False)
+                    both.check_counts()
+
+    @pytest.mark.parametrize("name", LIMITS)
+    @given(batches=sequences(), refer=st.booleans(), nsid=st.sampled_from((None, "x", "n" * 64)))
+    @settings(max_examples=60, deadline=None)
+    def test_any_batches_from_anybody(self, snapshot, slots, name, batches, refer, nsid):
+        with limits(name):
+            both = Both(snapshot, slots, recursive_clients="refer" if refer else "refuse", nsid=nsid)
+            for _ in range(2):
+                for batch in batches:
+                    for is_ipv6, part in split_families(batch):
+                        both.ask_batch(part, is_ipv6=is_ipv6)
+                    both.check_counts()
+
+    @given(batches=sequences(most=12), over_tcp=st.lists(st.booleans(), min_size=12, max_size=12))
+    @settings(max_examples=60, deadline=None)
+    def test_any_messages_one_by_one_over_udp_and_tcp_and_in_batches_between(self, snapshot, slots, batches, over_tcp):
+        both = Both(snapshot, slots)
+        for batch in batches:
+            both.ask_batch(batch, is_ipv6=True)
+            for each, tcp in zip(batch, over_tcp, strict=False):
+                both.ask(each.octets, each.source, over_tcp=tcp)
+        both.check_counts()
+
+
+class TestMessagesThatAreNearlyTheSame:
+    BASES = (
+        compose(WEB),
+        compose(WEB, tail=(opt(), 0, 1)),
+        compose(GONE, tail=(opt(option(COOKIE, b"ABCDefgh")), 0, 1)),
+        compose(pack_name("10.in-addr.arpa"), RRType.SOA),
+        compose(pack_name("0.0.10.in-addr.arpa"), tail=(opt(do=True), 0, 1)),
+        compose(b"".join(b"\x01" + b"0123456789abcdef"[n % 3 : n % 3 + 1] for n in range(30)) + b"\1d\1f\3ip6\4arpa\0"),
+    )
+
+    @pytest.mark.parametrize("base", BASES)
+    def test_a_message_that_differs_in_one_bit_is_answered_as_what_it_is(self, snapshot, slots, base):
+        both = Both(snapshot, slots)
+        others = []
+        for bit in range(8 * len(base)):
+            other = bytearray(base)
+            other[bit // 8] ^= 1 << bit % 8
+            others.append(bytes(other))
+            fresh = Both(snapshot, slots)
+            fresh.ask(others[-1])
+            fresh.ask(base)
+            fresh.ask(others[-1])
+            fresh.check_counts()
+            both.ask_batch([Sent(base), Sent(others[-1]), Sent(base), Sent(others[-1])], is_ipv6=False)
+        for octets in others:
+            both.ask(octets)
+        both.check_counts()
+
+    @pytest.mark.parametrize("tail", PLAIN_TAILS)
+    def test_each_end_of_a_message_is_no_other_message(self, both, tail):
+        whole = compose(WEB, tail=tail)
+        for _ in range(2):
+            both.ask(whole)
+            both.ask_batch([Sent(whole)] * 2 + [Sent(whole[:end]) for end in range(len(whole))][-60:], is_ipv6=False)
+        both.check_counts()
+
+    @pytest.mark.parametrize(("letter", "other"), [(0x41, 0x61), (0x5A, 0x7A), (0x410C, 0x610C), (0x0C41, 0x0C61)])
+    @pytest.mark.parametrize("where", ["qtype", "qclass"])
+    def test_types_whose_octets_are_letters_are_told_apart(self, both, letter, other, where):
+        for number in (letter, other, letter, other):
+            for _ in range(2):
+                octets = compose(WEB, **{where: number})
+                assert both.ask(octets)[12 : len(octets)] == octets[12:]
+                both.ask_batch([Sent(octets)] * 2, is_ipv6=False)
+
+    @pytest.mark.parametrize("odd", ODD_NAMES)
+    def test_a_name_with_a_zero_in_it_is_no_key_of_anything(self, both, odd):
+        for name in (WEB, odd, GONE, odd, WEB):
+            both.ask(compose(name))
+            both.ask_batch([Sent(compose(name))] * 3, is_ipv6=False)
+        both.check_counts()
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ("1.2.0.10.in-addr.arpa", "123.0.10.in-addr.arpa"),  # as long, in the region of 10.0.0.0/16
+            ("111.3.1.10.in-addr.arpa", "1.2.3.1.10.in-addr.arpa"),  # in that of 10.1.3.0/24
+            ("7.0.4.10.in-addr.arpa", "6.0.4.10.in-addr.arpa"),  # a CNAME to what is not there, and nothing at all
+            ("255.0.4.10.in-addr.arpa", "255.1.4.10.in-addr.arpa"),  # the same at the edge of a network
+            ("99.0.0.10.in-addr.arpa", "255.1.0.10.in-addr.arpa"),
+            ("5.1.0.10.in-addr.arpa", "6.1.0.10.in-addr.arpa"),  # on a sparse shelf
+        ],
+    )
+    def test_what_one_name_taught_holds_for_no_name_of_another_kind(self, both, first, second):
+        for name in (first, second, first, second):
+            both.ask(compose(pack_name(name)))
+        for name in (first, second):
+            both.ask_batch([Sent(compose(pack_name(name)))] * 20, is_ipv6=False)
+        both.check_counts()
+
+    def test_case_of_a_question_is_its_own(self, both):
+        for name in (WEB, GONE, pack_name("10.in-addr.arpa")):
+            for bits in (0, 2**64 - 1, 0x5555555555555555):
+                for _ in range(2):
+                    octets = compose(recase(name, bits))
+                    assert both.ask(octets)[12 : len(octets)] == octets[12:]
+
+    @pytest.mark.parametrize("qtype", TYPES)
+    def test_what_was_learned_over_udp_holds_over_tcp_where_it_may(self, both, qtype):
+        for over_tcp in (False, True, False, True):
+            for tail in PLAIN_TAILS[:3]:
+                both.ask(compose(WEB, qtype, tail=tail), over_tcp=over_tcp)
+                both.ask(compose(pack_name("10.in-addr.arpa"), qtype, tail=tail), over_tcp=over_tcp)
+        both.check_counts()
+
+
+class TestClients:
+    def test_cookies_and_subnets_of_one_client_are_in_nobodys_response(self, both):
+        chance = random.Random(1)
+        secrets = [chance.randbytes(8) for _ in range(64)]
+        for code in (COOKIE, ECS):
+            for name in (WEB, GONE):
+                tails = [(opt(option(code, secret)), 0, 1) for secret in secrets]
+                batch = [Sent(compose(name, tail=tail)) for tail in tails]
+                for _ in range(3):
+                    responses = both.ask_batch(batch, is_ipv6=False)
+                    assert not [secret for secret in secrets if any(secret in response for response in responses)]
+
+    def test_a_stranger_never_gets_what_was_kept_for_others(self, both):
+        for _ in range(3):
+            both.ask(compose(WEB))
+            for stranger in STRANGERS:
+                response = both.ask(compose(WEB), stranger)
+                assert response[3] & 15 == 5
+                batch = [Sent(compose(WEB)), Sent(compose(WEB), stranger), Sent(compose(WEB))]
+                both.ask_batch(batch, is_ipv6=True)
+        both.check_counts()
+
+    def test_what_must_not_be_answered_is_not_even_where_all_is_known(self, both):
+        for _ in range(3):
+            batch = [Sent(compose(WEB), dropped=n % 2 == 1) for n in range(8)]
+            responses = both.ask_batch(batch, is_ipv6=False)
+            assert [response is None for response in responses] == [n % 2 == 1 for n in range(8)]
+            both.check_counts()
+
+    def test_ipv4_through_a_socket_for_both_families_is_counted_as_ipv4(self, both):
+        for _ in range(3):
+            both.ask_batch([Sent(compose(WEB), source) for source in CLIENTS], is_ipv6=True)
+            families = {key[2]: n for key, n in both.check_counts().items() if key[0] == "queries"}
+            assert families == {"ipv4": 3, "ipv6": 2}
+
+    def test_more_clients_than_are_kept_in_mind(self, both, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST_CLIENTS", 3)
+        sources = [bytes((10, 0, 0, octet)) for octet in range(10)]
+        for _ in range(3):
+            both.ask_batch([Sent(compose(WEB), source) for source in (*sources, *STRANGERS[:1])], is_ipv6=False)
+            for source in sources:
+                both.ask(compose(WEB), source)
+            assert len(both.hot._clients) <= 3
+        both.check_counts()
+
+
+class TestMemory:
+    """The path is worth something: what is asked again does not reach the engine."""
+
+    def test_the_second_time_the_engine_is_not_asked(self, both):
+        names = (WEB, GONE, pack_name("0.0.0.10.in-addr.arpa"), pack_name("8.0.0.10.in-addr.arpa"))
+        for name in names:
+            for tail in PLAIN_TAILS:
+                both.ask(compose(name, tail=tail))
+        both.forbid_engine()
+        for tail in PLAIN_TAILS:
+            batch = [Sent(compose(recase(name, 0xFF << n), tail=tail, number=n)) for n, name in enumerate(names)]
+            for each in batch:
+                both.ask(each.octets)
+
+    def test_one_address_teaches_what_holds_for_its_neighbours(self, both):
+        both.ask(compose(GONE))
+        both.ask(compose(pack_name("255.3.0.10.in-addr.arpa")))
+        both.forbid_engine()
+        for name in ("3.0.0.10", "0.0.0.10", "98.2.0.10", "77.77.0.10", "5.1.0.10", "50.1.0.10", "0.2.0.10"):
+            both.ask(compose(pack_name(f"{name}.in-addr.arpa")))
+
+    def test_full_caches_hand_on_what_is_asked_again(self, snapshot, slots, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST", 8)
+        monkeypatch.setattr(regions, "_MOST", 0)
+        both = Both(snapshot, slots)
+        for host in range(8):
+            both.ask(compose(pack_name(f"{host}.0.0.10.in-addr.arpa")))
+        both.ask(compose(GONE))  # what was there is now the older half
+        both.forbid_engine()
+        for host in range(4):
+            both.ask(compose(pack_name(f"{host}.0.0.10.in-addr.arpa")))
+
+    def test_memory_is_bounded(self, snapshot, slots):
+        with limits("small"):
+            both = Both(snapshot, slots)
+            for octets in every_question(1):
+                both.ask(octets)
+            caches = (*both.hot._caches, *both.hot._older)
+            assert max(map(len, caches)) <= 4
+            known = both.hot._regions
+            assert len(known._known) <= 5
+            assert len(known._places) <= 2
+            assert len(both.hot._tails.known) <= 3
