@@ -1,8 +1,8 @@
 """recvmmsg(2) and sendmmsg(2): many datagrams a system call, received into slots and sent from them.
 
 Knows the kernel's structures and nothing of what is in a datagram. The structures are plain octets here, read and
-written through views of machine words, a whole batch in one slice: the attributes of ctypes structures cost several
-times as much. Measured: python -m bench.slots
+written through views of machine words, a whole batch in one slice: 29 ns a datagram, against 208 by the attributes of
+ctypes structures and 152 by items of the same views. Measured: python -m bench.slots
 """
 
 import ctypes
@@ -74,6 +74,7 @@ class Slots:
     def __init__(self) -> None:
         # A slice of a memory map is bytes, in one step; that of a bytearray would have to be copied once more. And each
         # has a map of its own, for small numbers as places in it: Python need not make an object for each of those.
+        # 137 ns a message, against 177 in one map and 365 in one bytearray (python -m bench.slots).
         self.octets = tuple(
             mmap.mmap(-1, SLOT + _MARGIN, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(SLOTS)
         )
