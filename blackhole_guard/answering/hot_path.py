@@ -28,7 +28,7 @@ from blackhole_guard.wire.edns import MIN_PAYLOAD
 from blackhole_guard.wire.header import TC
 from blackhole_guard.wire.query import Query
 
-_MOST = 16384  # responses that are kept twice for each kind of OPT, about 250 octets each
+_MOST = 32768  # responses that are kept, about 250 octets each
 _MOST_CLIENTS = 1 << 16
 _PERSONAL = frozenset((Refusal.CLIENT, Refusal.TRANSFER))  # these depend on more than the octets
 
@@ -44,7 +44,6 @@ class HotPath:
         self._regions = Regions(zones, tally, self._forms)
         # By kind of OPT: message up to the end of the question -> what follows it in the response, and its form.
         self._caches: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(KINDS))
-        self._older: list[dict[bytes, bytes]] = [{} for _ in range(KINDS)]  # what was in them when they were full
         self._clients: set[int | bytes] = set()  # who may ask, as far as they have asked
         self._behind = 2  # of the last message: octets from the question's end to its own, and the two of the ID
 
@@ -126,30 +125,24 @@ class HotPath:
         if answered is None:
             return None
         answered.account[lane] += 1
-        if not over_tcp:
-            self._learn(octets, key, answered)
+        self._learn(octets, key, answered)
         return answered.response
 
     def _find(self, key: bytes, kind: int) -> bytes | None:
         if kind == UNKNOWN[0]:
             return None
         rest = self._caches[kind].get(key)
-        if rest is None:
-            rest = self._older[kind].get(key)
-            if rest is None:
-                return self._regions.find(key, kind)
-            self._keep(key, kind, rest)
-        return rest
+        return self._regions.find(key, kind) if rest is None else rest
 
     def _keep(self, key: bytes, kind: int, rest: bytes) -> None:
-        cache = self._caches[kind]
-        if len(cache) >= _MOST:
-            self._older[kind] = cache.copy()
-            cache.clear()
-        cache[key] = rest
+        """Keep a response; what came first goes when there are too many."""
+        if sum(map(len, self._caches)) >= _MOST:
+            fullest = max(self._caches, key=len)
+            del fullest[next(iter(fullest))]
+        self._caches[kind][key] = rest
 
     def _learn(self, octets: bytes, key: bytes, answered: Answered) -> None:
-        """Keep a response over UDP, if it is one that whoever sends the same question gets, too."""
+        """Keep a response, if it is one that whoever sends the same question gets, too."""
         response, account, query, answer = answered
         if query is None or answer is None or not _is_general(response, query, answer):
             return
@@ -185,7 +178,7 @@ def _is_general(response: bytes, query: Query, answer: Answer) -> bool:
         and query.tsig is None
         and answer.outcome is not Outcome.BADVERS
         and answer.refusal not in _PERSONAL
-        and query.qtype != RRType.AXFR  # malformed over UDP alone
+        and query.qtype != RRType.AXFR  # over UDP it is malformed
         # It fits whatever size was named, and nothing was left out.
         and len(response) <= MIN_PAYLOAD
         and not response[2] & TC >> 8

@@ -1,4 +1,4 @@
-"""UDP in batches: up to 64 datagrams a system call, answered where they lie.
+"""UDP in batches: up to 128 datagrams a system call, answered where they lie.
 
 What holds for a whole batch is asked once: that no source is one that gets no answer, that nothing waited too long,
 that every response leaves from the address that was asked. Only where that is not so is each datagram looked at by
@@ -16,7 +16,7 @@ from blackhole_guard.server.mmsg import SLOT, SLOTS, Slots
 from blackhole_guard.server.roles import Meter, Responder, Transport
 from blackhole_guard.server.way_back import Reader, WayBack
 
-BATCHES = 4  # of one socket before the loop gets its turn: about a millisecond of work
+BATCHES = 2  # of one socket before the loop gets its turn: about a millisecond of work
 _PAUSE = 0.1  # seconds without reading a socket that fails, or it would fail in a tight loop
 _KNOWN = 1 << 16  # sources that need no second look; then all are looked at anew
 _DROP = -1  # the size of a datagram that must not be answered
@@ -92,7 +92,7 @@ class BatchDatapath:
         self._sort_out(reader, batch)
         try:
             self._responder.respond_batch(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it shall cost one datagram, not 64
+        except Exception as error:  # noqa: BLE001 - whatever it is, it shall cost one datagram, not 128
             self._go_on_singly(batch, error)
         errors = slots.send(reader.sock.fileno(), batch.responses)
         for number in errors:
