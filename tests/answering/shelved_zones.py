@@ -36,6 +36,7 @@ PTRS: Ptrs = {
     "10.0.0.8": "two.example.com three.example.com",
     "10.0.0.9": LONG,
     "10.0.0.10": f"300 {LONGEST_ENTRY}",
+    "10.0.0.11": " ".join(f"h{n}.example.com" for n in range(40)),  # more than 512 octets
     "10.0.2.0": "0 alone.Example.COM",
     "10.0.77.77": "next.example.com",
     "10.0.78.2": "apart.example.com apart.example.net",  # as a shelf's key is to a region of 10.0.78.0/24

@@ -188,6 +188,14 @@ class TestMessagesThatAreNearlyTheSame:
             both.ask_batch([Sent(compose(pack_name(name)))] * 20, is_ipv6=False)
         both.check_counts()
 
+    def test_what_did_not_fit_for_one_client_is_whole_for_another(self, both):
+        long = pack_name("11.0.0.10.in-addr.arpa")
+        sizes = [(opt(size=size), 0, 1) for size in (512, 1232, 512, 4096, 0)]
+        for tail in (*sizes, PLAIN_TAILS[0], *sizes):
+            both.ask(compose(long, tail=tail))
+        assert both.ask(compose(long, tail=sizes[0]))[2] & 2  # TC
+        both.check_counts()
+
     def test_case_of_a_question_is_its_own(self, both):
         for name in (WEB, GONE, pack_name("10.in-addr.arpa")):
             for bits in (0, 2**64 - 1, 0x5555555555555555):
