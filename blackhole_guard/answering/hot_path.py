@@ -52,7 +52,8 @@ class HotPath:
         sizes = batch.sizes if self._clients.issuperset(batch.senders) else self._sift(batch)
         lane, done = int(batch.is_ipv6), batch.responses.append
         find_tail, find_in_region, forms = self._tails.known.get, self._regions.find, self._forms.known
-        finders = [cache.get for cache in self._caches]
+        caches, finders = self._caches, [cache.get for cache in self._caches]
+        room = _MOST - sum(map(len, caches))
         behind, rest = self._behind, None
         for slot, size in zip(batch.slots, sizes, strict=False):
             message = slot[2:size]
@@ -63,6 +64,9 @@ class HotPath:
                 rest = finders[kind](key)
                 if rest is None:
                     rest = find_in_region(key, kind)
+                    if room > 0 and rest is not None:
+                        caches[kind][key] = rest
+                        room -= 1
                 if rest is not None:
                     head, account = forms[kind][rest[-1]]
                     account[lane] += 1
@@ -75,8 +79,9 @@ class HotPath:
             rest = None
             self._respond_slowly(batch)
             behind = self._behind
-        # One of a batch is kept, so that what is asked often comes in soon, and a scan pushes out little.
-        if rest is not None:
+            room -= 1
+        # Without room one of a batch is kept, so that what is asked often comes in, and a scan pushes out little.
+        if room <= 0 and rest is not None and key not in caches[kind]:
             self._keep(key, kind, rest)
 
     def _sift(self, batch: Batch) -> list[int]:
