@@ -6,7 +6,7 @@ ask, transfers, zones that are not reserved, and PARTIAL names, which no client 
 
 from enum import StrEnum
 
-from blackhole_guard.reserved.addresses import IN_ADDR_ARPA, IP6_ARPA, parse_reverse_name, parse_reverse_prefix
+from blackhole_guard.reserved.addresses import IN_ADDR_ARPA, IP6_ARPA, is_reverse_prefix, parse_reverse_name
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import is_subdomain
 
@@ -50,11 +50,11 @@ def find_shape(name: bytes, qtype: int, *, apex: bytes, cut: bytes | None) -> Sh
         return _find_shape_at_address(address, qtype)
     if not (is_subdomain(name, of=IN_ADDR_ARPA) or is_subdomain(name, of=IP6_ARPA)):
         return Shape.OTHER  # home.arpa and its like: any name may be one
-    if parse_reverse_prefix(name) is not None:
+    if is_reverse_prefix(name):
         return Shape.PARTIAL if qtype in _PARTIAL_TYPES else Shape.OTHER
     if qtype in _MINIMISING_TYPES and _is_minimised(name):
         return Shape.PARTIAL
-    if cut is not None and parse_reverse_prefix(cut) is None:
+    if cut is not None and not is_reverse_prefix(cut):
         return Shape.OTHER  # a delegation by RFC 2317: its labels are the operator's
     return Shape.JUNK
 
@@ -74,5 +74,5 @@ def _is_edge(address: bytes) -> bool:
 def _is_minimised(name: bytes) -> bool:
     for front in _MINIMISED:
         if name.startswith(front):
-            return parse_reverse_prefix(name[len(front) :]) is not None
+            return is_reverse_prefix(name[len(front) :])
     return False

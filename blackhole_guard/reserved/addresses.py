@@ -45,10 +45,8 @@ def parse_reverse_name(name: bytes) -> bytes | None:
     Returns:
         4 or 16 octets; None: the name stands for a block, for nothing, or is not canonical (`01`, `256`).
     """
-    block = parse_reverse_prefix(name)
-    if block is None or block.prefixlen < block.max_prefixlen:
-        return None
-    return block.network_address.packed
+    found = _read_labels(name)
+    return found[0] if found is not None and found[1] == 8 * len(found[0]) else None
 
 
 def parse_reverse_prefix(name: bytes) -> Block | None:
@@ -59,14 +57,25 @@ def parse_reverse_prefix(name: bytes) -> Block | None:
     Returns:
         None: the name stands for no block, is not canonical, or is in-addr.arpa or ip6.arpa itself.
     """
+    found = _read_labels(name)
+    if found is None:
+        return None
+    return IPv4Network(found) if len(found[0]) == 4 else IPv6Network(found)
+
+
+def is_reverse_prefix(name: bytes) -> bool:
+    """Say whether a name (wire form, lower case) stands for a block or an address."""
+    return _read_labels(name) is not None
+
+
+def _read_labels(name: bytes) -> tuple[bytes, int] | None:
+    """Read the first address of the block that a name stands for, and the length of its prefix."""
     *labels, tree, top = (b"", b"", *split_labels(name))  # two more, so that short names can be taken apart, too
     labels = labels[2:][::-1] if top == b"arpa" else []
     if tree == b"in-addr" and 1 <= len(labels) <= 4 and all(label in _OCTETS for label in labels):
-        octets = bytes([_OCTETS[label] for label in labels])
-        return IPv4Network((octets.ljust(4, b"\0"), 8 * len(octets)))
+        return bytes([_OCTETS[label] for label in labels]).ljust(4, b"\0"), 8 * len(labels)
     if tree == b"ip6" and 1 <= len(labels) <= 32 and all(label in _NIBBLES for label in labels):
-        nibbles = b"".join(labels).decode()
-        return IPv6Network((bytes.fromhex(nibbles.ljust(32, "0")), 4 * len(nibbles)))
+        return bytes.fromhex(b"".join(labels).decode().ljust(32, "0")), 4 * len(labels)
     return None
 
 
