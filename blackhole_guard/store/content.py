@@ -4,7 +4,7 @@ Whoever loads fills these shapes; the store gives the zones their serials.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import msgspec
@@ -48,6 +48,9 @@ class Content:
     cuts: tuple[StoredCut, ...]
     hosts: tuple[RRset, ...]  # further RRsets at names that are no addresses
     runs: Callable[[], Iterator[Run]]  # all rows in the order of the keys, each key once; every time it is called
+    packed: list[Row] = field(
+        default_factory=list, compare=False, repr=False
+    )  # the same on shelves, see `pack_and_keep`
 
     def rows(self) -> Iterator[Row]:
         """Walk all rows."""

@@ -14,7 +14,7 @@ from itertools import chain
 
 from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone, set_serial
 from blackhole_guard.store.keys import count_ptrs
-from blackhole_guard.store.shelves import pack_runs, shelf_of, unpack_rows
+from blackhole_guard.store.shelves import pack_and_keep, shelf_of, unpack_rows
 from blackhole_guard.store.snapshot import Snapshot
 from blackhole_guard.wire.records import RRset
 
@@ -135,7 +135,7 @@ def _collect_sets(
 
 def _compare_rows(old: Snapshot, new: Content, difference: Difference) -> None:
     runs = _Runs(old.zones, new.zones)
-    before, after = _Items(old.iter_items()), _Items(pack_runs(new.runs()))
+    before, after = _Items(old.iter_items()), _Items(pack_and_keep(new))
     while (shelf := min(shelf_of(before.next[0]), shelf_of(after.next[0]))) != _END:
         if before.next == after.next and shelf < (quiet := runs.find_quiet_end(shelf)):
             _skip_equal(quiet, before, after)

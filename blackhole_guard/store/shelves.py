@@ -33,7 +33,7 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Final
 
-from blackhole_guard.store.content import Row, Run
+from blackhole_guard.store.content import Content, Row, Run
 from blackhole_guard.store.keys import SHORTEST_ENTRY
 
 APART: Final = 0xFFFF  # the offset that stands for an address's own key
@@ -47,6 +47,7 @@ _ALONE = tuple(bytes((octet, octet, 0, 4)) for octet in range(256))  # what stan
 _OCTETS = tuple(bytes((octet,)) for octet in range(256))
 _ABOVE = b"\xff\xff"  # behind the key of a shelf: after all of its addresses
 _ENOUGH = 1 << 11  # rows that are packed at once
+_MOST_KEPT = 1 << 14  # shelves that are packed once for two uses; full ones have some 200 MB
 
 
 def shelf_of(key: bytes) -> bytes:
@@ -82,6 +83,25 @@ def read_entry(shelf: bytes | memoryview, offset: int) -> bytes:
 def has_records(shelf: bytes | memoryview, first: int, last: int) -> bool:
     """Say whether one of some addresses, given by their last octets, both included, has records."""
     return any(find_offset(shelf, octet) for octet in range(first, last + 1))
+
+
+def pack_and_keep(content: Content) -> Iterator[Row]:
+    """Put content on shelves, and keep them for `pack_content` if they are not too many.
+
+    A reload compares and then writes the same: 3.30 s for a million entries, 3.10 if they are packed once.
+    """
+    kept = list[Row]()
+    for item in pack_runs(content.runs()):
+        if len(kept) <= _MOST_KEPT:
+            kept.append(item)
+        yield item
+    if len(kept) <= _MOST_KEPT:
+        content.packed[:] = kept
+
+
+def pack_content(content: Content) -> Iterator[Row]:
+    """Put content on shelves, or take those that were kept."""
+    return iter(content.packed) if content.packed else pack_runs(content.runs())
 
 
 def pack_runs(runs: Iterable[Run]) -> Iterator[Row]:
