@@ -1,8 +1,8 @@
 """Reloads under load: how long until new answers are seen, what is lost, how late answers are meanwhile.
 
 A steady client asks on its own core, and a reload changes 100 of the records by turns. What a reload takes is held
-against `check` on the same files, which reads and judges them and writes nothing, on a core that nobody asks anything
-of. All of ours, the loader too, has one core.
+against `check` on the same files, which reads and judges them and writes nothing, beside the same load. All of ours,
+the loader too, and `check` have the server's core; the client never rests, so the other one has no room for them.
 """
 
 import subprocess
@@ -34,6 +34,7 @@ COLUMNS = (
 )
 _CHANGED = 100
 _BEFORE, _AFTER = 1.0, 1.0  # seconds of load before a reload, and after its end
+_PER_ENTRY = 5e-6  # seconds of `check` beside a load: it shall end before the load does
 _SLOWEST = 1.5  # times `check`: what a reload is given
 
 
@@ -100,7 +101,7 @@ class _Round:
         self._query = peers.query_for(change.entry, server.dataset.family)
 
     def measure(self) -> dict[str, float]:
-        check = self._time_check()
+        check = self._time_check(_BEFORE + self._server.dataset.entries * _PER_ENTRY)
         seconds = _BEFORE + _SLOWEST * check + _AFTER
         quiet = steady.run(self._client, self._server, self._workload, self._rate, seconds)
         running = steady.start(self._client, self._server, self._workload, self._rate, seconds)
@@ -127,13 +128,17 @@ class _Round:
         loading.join()
         return visible
 
-    def _time_check(self) -> float:
+    def _time_check(self, seconds: float) -> float:
+        """Run `check` beside a load that lasts at least so long; returns the seconds that it took."""
         command = [program("taskset"), "--cpu-list", str(SERVER_CPU), sys.executable, "-m", "blackhole_guard", "check"]
         config = str(self._server.directory / "config.yaml")
+        running = steady.start(self._client, self._server, self._workload, self._rate, seconds)
         started = time.monotonic()
         done = subprocess.run(
             [*command, "--config", config], capture_output=True, env=peers.environment(OURS), check=False
         )
+        took = time.monotonic() - started
+        steady.finish(running, self._client, self._server, self._workload, self._rate)
         if done.returncode:
             raise SystemExit(f"check: {done.stdout.decode()}{done.stderr.decode()}")
-        return time.monotonic() - started
+        return took
