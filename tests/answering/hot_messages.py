@@ -19,6 +19,7 @@ from blackhole_guard.answering.policy import Policy, make_policy
 from blackhole_guard.answering.tally import Key, Tally
 from blackhole_guard.store.snapshot import Snapshot
 from blackhole_guard.wire.codes import RRClass, RRType
+from blackhole_guard.wire.names import pack_name
 
 NSID, ECS, COOKIE, PADDING = 3, 8, 10, 12
 _SOA = record(b"\xc0\x0c", RRType.SOA, RRClass.IN, 0, b"\0\0" + bytes(20))
@@ -146,11 +147,12 @@ def every_question(seed):
         for name in (*NAMES, *ODD_NAMES)
         for n, tail in enumerate(chance.sample(PLAIN_TAILS, 4))
     ]
-    few = (*chance.sample(NAMES, 6), *chance.sample(ODD_NAMES, 2))
+    few = (pack_name("10.in-addr.arpa"), *chance.sample(NAMES, 6), *chance.sample(ODD_NAMES, 2))
     for name in few:
         made += [compose(name, tail=tail) for tail in TAILS]
         made += [compose(name, flags=flags, tail=chance.choice(PLAIN_TAILS)) for flags in FLAGS + OPCODES]
         made += [compose(name, qtype=qtype, tail=chance.choice(PLAIN_TAILS)) for qtype in TYPES]
+        made.append(compose(name, RRType.SOA, flags=0x2800))
         made += [compose(name, qclass=qclass) for qclass in CLASSES]
         made += [compose(name)[: chance.randrange(60)] for _ in range(5)]
     chance.shuffle(made)

@@ -30,6 +30,8 @@ BLOCKS |= {"fd00::/8": "fd00::/8", "fd12:3456::/32": "fd00::/8", "fe80::/12": "f
 
 DENSE = {f"10.0.0.{host}": f"h{host}.example.com" for host in (*range(8), 20, 200, 255)}
 SPARSE = {f"10.0.1.{host}": f"s{host}.example.com" for host in (5, 250)}
+# The last two stand apart, for want of room; and what their offset, 0xFFFF, would point to is within the shelf.
+FULL = {f"10.0.3.{host}": LONGEST_ENTRY for host in range(256)}
 PTRS: Ptrs = {
     **DENSE,
     **SPARSE,
@@ -78,7 +80,7 @@ CUTS = {
 
 
 def make_zones() -> Content:
-    content = make_content(("10.0.0.0/8", *SUBZONES), PTRS, CUTS, ALIASES, hosts=("ns.sub.8.10.in-addr.arpa",))
+    content = make_content(("10.0.0.0/8", *SUBZONES), PTRS | FULL, CUTS, ALIASES, hosts=("ns.sub.8.10.in-addr.arpa",))
     zones = [msgspec.structs.replace(zone, block=BLOCKS.get(zone.label, zone.block)) for zone in content.zones]
     return Content((*zones, _home_arpa(content.zones[0])), content.cuts, content.hosts, content.runs)
 
@@ -105,10 +107,13 @@ def _neighbours(address: str) -> list[str]:
     return [str(ip_address(each)) for each in (packed, *edges, *network)]
 
 
+_FULL_SHELF = ("10.0.3.253", "10.0.3.254")
 _NOT_HELD = ("10.0.99.9", "10.5.0.9", "10.6.7.1", "10.20.1.1", "11.0.0.1", "192.168.9.9")
 _NOT_HELD_SIX = ("fd00:9:9::1", "fd99::1", "fd12:3456:ffff::9", "2001:db9::1")
 ADDRESSES = tuple(
-    dict.fromkeys(each for address in (*PTRS, *ALIASES, *_NOT_HELD, *_NOT_HELD_SIX) for each in _neighbours(address))
+    dict.fromkeys(
+        each for address in (*PTRS, *_FULL_SHELF, *ALIASES, *_NOT_HELD, *_NOT_HELD_SIX) for each in _neighbours(address)
+    )
 )
 _ADDRESS_NAMES = tuple(reverse_name(ip_address(address).packed) for address in ADDRESSES)
 

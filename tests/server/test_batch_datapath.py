@@ -83,6 +83,29 @@ def test_martians_beside_clients_take_nothing_from_them():
     in_namespace(check)
 
 
+def test_a_source_that_is_known_gets_no_second_look(monkeypatch):
+    looked_at = []
+    look = BatchDatapath._find_drop_reason
+
+    def note(path, reader, slot, source, way):
+        looked_at.append(source)
+        return look(path, reader, slot, source, way)
+
+    monkeypatch.setattr(BatchDatapath, "_find_drop_reason", note)
+
+    async def check():
+        async with serving(BatchDatapath) as served:
+            for octet in (1, 2):
+                with udp_client(f"127.0.0.{octet}") as client:
+                    for _ in range(5):
+                        client.sendto(QUERY, ("127.0.0.1", served.port))
+                        assert await receive(client) == response_to(QUERY)
+        assert set(looked_at) == {bytes((127, 0, 0, octet)) for octet in (1, 2)}
+        assert looked_at.count(bytes((127, 0, 0, 2))) == 1
+
+    asyncio.run(check())
+
+
 def test_sources_that_are_known_are_bounded(monkeypatch):
     monkeypatch.setattr(batch_datapath, "_KNOWN", 3)
 
