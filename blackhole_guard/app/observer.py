@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Where the CPUs are all busy, answers go before metrics: a worker gets three times the share of a flooded observer.
 _NICENESS = 5
-_LIBRARIES = ("aiohttp", "prometheus_client")
+_LIBRARIES = ("aiohttp", "prometheus_client", "ssl")  # the last one stands for the standard library
 
 
 def observe(board: Board, sockets: tuple[socket.socket, ...], open_newest: Callable[[], Snapshot], log: "Log") -> int:

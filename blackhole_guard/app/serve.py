@@ -25,7 +25,7 @@ from blackhole_guard.server.activation import take_activated
 from blackhole_guard.server.control import ControlServer
 from blackhole_guard.server.cpus import count_cpus
 from blackhole_guard.server.listen import ListenError
-from blackhole_guard.server.loads import LoadResult
+from blackhole_guard.server.loads import Begun, LoadRequest, LoadResult
 from blackhole_guard.server.notify import Notifier
 from blackhole_guard.server.privileges import PrivilegeError, drop_privileges, find_user
 from blackhole_guard.server.sockets import HeldSockets, local_endpoint, open_http_sockets, open_sockets
@@ -159,7 +159,7 @@ class _Server:
                 board=board,
                 log=self.log,
                 run_worker=self._work,
-                run_loader=loader.run,
+                run_loader=partial(self._load, loader),
                 run_observer=self._observe if self._http else None,
                 on_serving=self._tell,
                 leave=self._held.close,
@@ -212,6 +212,13 @@ class _Server:
                 beat=partial(self._board.control.beat, slot),
             )
         )
+
+    def _load(self, loader: Loader, request: LoadRequest, begun: Begun) -> bytes:
+        """Be a loader, in its process."""
+        for sock in self._http:
+            # A loader may outlive a supervisor that is killed by a moment, and its successor wants the address.
+            sock.close()
+        return loader.run(request, begun)
 
     def _report(self, error: Exception) -> None:
         """Log an error that made an answer SERVFAIL; the log holds back those that are many."""

@@ -203,7 +203,7 @@ class TestWatch:
             time.sleep(0.3)  # by now it reads, or has read, the map
             service.write_map(MAP + "\n", "zz.yaml")
             service.await_serving()
-            wait_until(lambda: service.names("10.0.0.3") == ["web.example.com."])
+            wait_until(lambda: service.names("10.0.0.3") == ["web.example.com."], 30)
 
     def test_it_is_quiet_when_nothing_changes(self, tmp_path):
         with Service(tmp_path, "--watch").start() as service:
@@ -333,7 +333,9 @@ class TestDeaths:
     def test_the_observer_under_load(self, tmp_path):
         with Service(tmp_path).start() as service, Storm(service.address) as storm:
             service.query("10.0.0.3")
+            wait_until(lambda: "guard-observer" in service.children())
             pid = service.children()["guard-observer"]
+            assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5
             os.kill(pid, signal.SIGKILL)
             wait_until(lambda: service.read("/healthz")[0] == 200)
             sent, lost = storm.finish()

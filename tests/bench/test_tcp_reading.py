@@ -5,6 +5,7 @@ import pytest
 from bench import tcp_reading
 
 
+@pytest.mark.alone
 @pytest.mark.peers("dnsperf", "taskset")
 def test_each_way_answers_all_queries(capsys):
     tcp_reading.main(["--rounds", "1", "--seconds", "0.2"])

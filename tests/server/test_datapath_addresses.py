@@ -129,6 +129,7 @@ class TestStale:
         async def check():
             async with serving(kind) as served:
                 (sock,) = served.socks
+                await asyncio.sleep(0.1)  # the kernel begins to stamp a moment after it was told to
                 served.path.remove(sock)
                 with udp_client() as client:
                     for number in range(5):

@@ -146,6 +146,7 @@ def busy_cpu():
     hog.wait()
 
 
+@pytest.mark.alone
 def test_a_load_that_gets_no_cpu_begins_anew_with_a_small_share(rig, busy_cpu, monkeypatch):
     monkeypatch.setattr(loads, "_STARVED", 0.5)
     answers = []

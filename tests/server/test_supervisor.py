@@ -42,7 +42,7 @@ class TestStart:
         with Supervised(folder, slots=2) as server:
             server.await_serving()
             assert server.ask(20) == [1] * 20
-            assert set(server.children()) == {"guard-worker-0", "guard-worker-1", "guard-observer"}
+            wait_until(lambda: set(server.children()) == {"guard-worker-0", "guard-worker-1", "guard-observer"})
             assert server.board.serving(0) and server.board.serving(1)
             assert [request[:2] for request in server.requests()] == [("LOAD", "False")]
 
@@ -284,6 +284,7 @@ class TestObserver:
     def test_a_killed_observer_is_replaced_and_nothing_else_happens(self, folder):
         with Supervised(folder) as server:
             server.await_serving()
+            wait_until(lambda: "guard-observer" in server.children())
             pid = server.children()["guard-observer"]
             os.kill(pid, signal.SIGKILL)
             assert server.ask(10) == [1] * 10
@@ -299,7 +300,7 @@ class TestObserver:
     def test_neither_it_nor_a_loader_holds_the_name_servers_sockets(self, folder):
         with Supervised(folder, maps=good(1, watch=True)) as server:
             server.await_serving()
-            wait_until(lambda: "guard-loader" in server.children())
+            wait_until(lambda: {"guard-loader", "guard-observer"} <= set(server.children()))
             inodes = {f"socket:[{os.fstat(sock.fileno()).st_ino}]" for sock in server.held.slots[0].udp}
             for name in ("guard-observer", "guard-loader"):
                 folder_of = f"/proc/{server.children()[name]}/fd"

@@ -221,8 +221,3 @@ def test_an_observer_ends_when_told_to(observer):
     get(observer.address)
     assert observer.stop(signal.SIGTERM) == 0
     assert observer.log() == ""
-
-
-def test_an_observer_stands_back_behind_the_workers(observer):
-    get(observer.address, "/healthz")
-    assert os.getpriority(os.PRIO_PROCESS, observer.process) == os.getpriority(os.PRIO_PROCESS, 0) + 5
