@@ -28,7 +28,7 @@ from blackhole_guard.wire.edns import MIN_PAYLOAD
 from blackhole_guard.wire.header import TC
 from blackhole_guard.wire.query import Query
 
-_MOST = 32768  # responses that are kept, about 250 octets each
+_MOST = 24576  # responses that are kept, about 250 octets each
 _MOST_CLIENTS = 1 << 16
 _PERSONAL = frozenset((Refusal.CLIENT, Refusal.TRANSFER))  # these depend on more than the octets
 

@@ -22,7 +22,7 @@ from blackhole_guard.wire.names import is_subdomain
 
 _MOST = 4096  # regions
 _MOST_HEADERS = 256  # of queries, in one region
-_MOST_SHELVES = 8192  # kept at hand, about 500 octets each
+_MOST_SHELVES = 6144  # kept at hand, about 500 octets each
 _ONE_IN = 16  # shelves that were asked for is kept, so that a scan of many costs little
 
 _HEADER = 10  # octets of a header without the ID
