@@ -439,11 +439,12 @@ class TestWatch:
     def test_a_watcher_that_dies_is_started_again(self, folder):
         with Supervised(folder, maps=good(1, watch=True)) as server:
             server.await_serving()
-            wait_until(lambda: "guard-loader" in server.children())
+            # Not before it has begun: its name comes first.
+            wait_until(lambda: [request[0] for request in server.requests()] == ["LOAD", "WATCH"])
             os.kill(server.children()["guard-loader"], signal.SIGKILL)
             wait_until(lambda: [request[0] for request in server.requests()] == ["LOAD", "WATCH", "WATCH"])
             server.write_maps(good(2, watch=True))
-            wait_until(lambda: server.ask() == [2])
+            wait_until(lambda: server.ask() == [2], 20)  # a loader takes what CPU time others leave
 
     def test_it_is_switched_on_and_off_by_a_load(self, folder):
         with Supervised(folder) as server:
