@@ -83,19 +83,8 @@ class Regions:
             place = self._places.get(key[second:])
             if place is None:
                 return self._find_far(key, kind, second)
-            shelf, first, last, endings = place
             host, is_edge = _HOSTS[key[_HEADER:second]]
-            found, missing = endings[kind][key[:_HEADER]]
-            if first <= host <= last:
-                at = host - first + 2
-                offset = shelf[at] << 8 | shelf[at + 1]
-            else:
-                offset = _find_in_list(shelf, host // 2) if last < first else 0
-            if not offset:
-                return missing[is_edge][len(key)]
-            if offset == _APART:
-                return None
-            return b"".join((shelf[offset + 1 : offset + 1 + shelf[offset]], found[is_edge]))
+            return _read(place, key, kind, host, is_edge)
         except LookupError:
             return None
 

@@ -1,6 +1,6 @@
 """What Linux offers and Python's `socket` and `os` do not name: socket options as numbers, prctl(2) and capset(2).
 
-The numbers are those of include/uapi of the kernel, the same on x86 and arm64. The one module here that uses ctypes.
+The numbers are those of include/uapi of the kernel, the same on x86 and arm64. `mmsg` uses ctypes, too, and no other.
 """
 
 import ctypes
