@@ -23,12 +23,13 @@ from blackhole_guard.answering.tails import HEAD, UNKNOWN
 from blackhole_guard.answering.tally import Tally
 from blackhole_guard.reserved.addresses import reverse_name
 from blackhole_guard.store.content import Content, StoredZone
-from blackhole_guard.store.keys import ValueMaker, make_key
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
 from blackhole_guard.store.snapshot_file import Meta, write_snapshot_file
 from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.columns import Addresses, Rows, Values
 from blackhole_guard.wire.names import pack_name
 from blackhole_guard.wire.records import RRset
+from blackhole_guard.wire.values import make_ptrs
 
 _NAMES = 20_000
 _BATCHES = 300  # of 64 messages, for a round of one way
@@ -209,15 +210,15 @@ def _write(path: Path) -> Snapshot:
     apex = pack_name("10.in-addr.arpa")
     server = pack_name("ns.example.com")
     soa = RRset(apex, RRType.SOA, 60, (server + pack_name("admin.example.com") + bytes(20),))
-    make = ValueMaker()
     rows = sorted(
-        (make_key(address), make.ptr(pack_name(f"host{number}.rack{number % 97}.example.com"), 3600))
+        (address, make_ptrs(pack_name(f"host{number}.rack{number % 97}.example.com"), 3600))
         for number, address in enumerate(_ADDRESSES)
     )
-    keys, values = ([row[at] for row in rows] for at in (0, 1))
+    addresses, values = Addresses(row[0] for row in rows), Values(row[1] for row in rows)
+    run = Rows(4, bytes(addresses.octets), bytes(values.octets), values.sizes, True)
     ns = RRset(apex, RRType.NS, 60, (server,))
     zone = StoredZone(apex, "10.0.0.0/8", "10.0.0.0/8", True, 1, soa, ns, len(rows), ())
-    content = Content((zone,), (), (), lambda: iter([(keys, values)]))
+    content = Content((zone,), (), (), lambda: iter([run]))
     write_snapshot_file(str(path), Meta(1, b"", b"", content.zones, (), ()), content)
     return open_snapshot(str(path))
 

@@ -19,11 +19,11 @@ from blackhole_guard.config.problems import Place, Problem, ValueProblem
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.sources.load import load_sources
 from blackhole_guard.sources.patterns import match_pattern
-from blackhole_guard.store.content import Content, Run, StoredCut, StoredZone
+from blackhole_guard.store.content import Content, StoredCut, StoredZone
 from blackhole_guard.store.difference import ZoneChange
 from blackhole_guard.store.difference import compare as compare_content
 from blackhole_guard.store.errors import StoreError
-from blackhole_guard.store.keys import ValueMaker, make_key, make_keys, owner_of, read_value
+from blackhole_guard.store.keys import make_key, owner_of
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
 from blackhole_guard.store.snapshot_file import FORMAT, check_snapshot_file
 from blackhole_guard.store.update import (
@@ -37,8 +37,9 @@ from blackhole_guard.store.update import (
 )
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import escape_text, format_name
+from blackhole_guard.wire.values import read_value
 from blackhole_guard.zones.build import build_zones
-from blackhole_guard.zones.zone_set import Alias, Cut, Zone, ZoneSet
+from blackhole_guard.zones.zone_set import Cut, Zone, ZoneSet
 
 _RUN = 1 << 12  # rows that are made at once
 Clock = Callable[[], float]
@@ -250,22 +251,12 @@ def make_content(zones: ZoneSet) -> Content:
         ),
         cuts=tuple(_store_cut(cut) for cut in (*zones.cuts.values(), *zones.parent_sides)),
         hosts=zones.hosts,
-        runs=lambda: _iter_runs(zones),
+        runs=lambda: zones.iter_runs(_RUN),
     )
 
 
 def _store_cut(cut: Cut) -> StoredCut:
     return StoredCut(cut.owner, cut.apex, cut.ns, cut.glue, cut.place is None)
-
-
-def _iter_runs(zones: ZoneSet) -> Iterator[Run]:
-    values = ValueMaker()
-    for run in zones.iter_runs(_RUN):
-        if isinstance(run, Alias):
-            yield [make_key(run.address)], [values.cname(run.target, run.ttl)]
-        else:
-            addresses, names, ttls = run
-            yield make_keys(addresses), values.ptrs(names, ttls)
 
 
 def digest_sources(files: Iterable[str], patterns: Iterable[str], settings: Settings) -> bytes:

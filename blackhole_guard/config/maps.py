@@ -1,23 +1,24 @@
 """What a zone map is read into, whatever it was written in: `sources` fills it, `zones` builds zones of it."""
 
+from array import array
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from blackhole_guard.config.problems import Place, Problem
 from blackhole_guard.config.settings import Soa
+from blackhole_guard.wire.columns import Addresses, Values
 
 
 @dataclass(slots=True)
 class PtrTable:
     """PTR entries as columns, one row an address as written: a million rows must not be a million objects.
 
-    The columns have equal length. The order is the files' order; nothing is sorted or merged yet.
+    The columns have equal length. The order is the file's order; nothing is sorted or merged yet.
     """
 
-    addresses: list[bytes] = field(default_factory=list)  # 4 or 16 octets, network order
-    names: list[bytes | tuple[bytes, ...]] = field(default_factory=list)  # PTR targets: uncompressed wire form
-    ttls: list[int] = field(default_factory=list)  # seconds; what the entry, its map or the defaults say
-    lines: list[int] = field(default_factory=list)  # of the map's file, from 1
+    addresses: Addresses = field(default_factory=Addresses)  # of one family
+    values: Values = field(default_factory=Values)  # PTR targets, and the TTL that the entry, its map or defaults say
+    lines: "array[int]" = field(default_factory=lambda: array("I"))  # of the map's file, from 1; none: built in
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ label and a look-up of the rest among those seen before. Whatever that does not 
 """
 
 import re
-from collections.abc import Iterator
-from itertools import compress
+from array import array
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain, islice
 from socket import AF_INET, AF_INET6, inet_pton
 
 from blackhole_guard.config.document import Entry, Mapping, Node, Scalar, Sequence
@@ -19,21 +21,25 @@ from blackhole_guard.config.settings import MAX_TTL
 from blackhole_guard.config.values import Block, check_range, parse_address, parse_duration
 from blackhole_guard.reserved.addresses import parse_reverse_name
 from blackhole_guard.sources.ptr_keys import check_addresses, complete_address, explain_key, is_name
+from blackhole_guard.wire.columns import Addresses
 from blackhole_guard.wire.names import format_name
+from blackhole_guard.wire.values import LONGEST_NAME, UNKNOWN_TTL, make_entry_head, make_ptrs
 
 MOST_NAMES = 100  # PTRs at one owner: BIND does not load more
 MANY_NAMES = 4  # more are a warning: a response over UDP must hold them, and programs use the first
 
 _MAX_SUFFIXES = 65536  # remembered; names that share no suffix must not fill the memory
-_MAX_SUFFIX = 255 - 64  # octets: whatever label stands before it, the name is not too long
+_MAX_SUFFIX = LONGEST_NAME - 64  # octets: whatever label stands before it, an entry has room for the name
 # A label of a host name; hyphens in third and fourth place are for the long way, which knows `xn--`.
 _is_plain_label = re.compile(r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?").fullmatch
 _is_relative = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,2}").fullmatch
-_LENGTHS = tuple(bytes((length,)) for length in range(64))
 _MAPPED = bytes(10) + b"\xff\xff"  # the first octets of an IPv4-mapped address (RFC 4291 section 2.5.5.2)
 
+_AT_ONCE = 4096  # rows that are objects at the same time
+
 Names = bytes | tuple[bytes, ...]
-Suffixes = dict[str, bytes]  # a name's text behind its first dot -> the wire form of it
+# A name's text behind its first dot -> the wire form of it, and what stands before a label of so many octets and it.
+Suffixes = dict[str, tuple[bytes, tuple[bytes, ...]]]
 
 
 class PtrReader:
@@ -48,16 +54,24 @@ class PtrReader:
         """
         self._problems = problems
         self._table = PtrTable()
-        self._ttls: dict[int, int] = {}  # row -> what its entry says
+        self._lines = self._table.lines
+        self._ttl = UNKNOWN_TTL  # what the entry in hand says
         self._relative: dict[int, str] = {}  # row -> a key that only the map's block completes
+        self._strays: dict[int, bytes] = {}  # row -> an address of another family than the first one's
         self._to_reverse: list[tuple[int, bytes]] = []  # row, and a target that lies in the reverse tree
         self._suffixes: Suffixes = {} if suffixes is None else suffixes
 
     def read(self, entries: Iterator[Entry]) -> "PtrReader":
         """Take all entries."""
-        table, suffixes = self._table, self._suffixes
-        add_address, add_names, add_line = table.addresses.append, table.names.append, table.lines.append
-        names: Names | None
+        for first in entries:
+            self._read_some(chain((first,), islice(entries, _AT_ONCE)))
+        return self
+
+    def _read_some(self, entries: Iterable[Entry]) -> None:
+        suffixes = self._suffixes
+        addresses, values = list[bytes](), list[bytes]()
+        add_address, add_value, add_line = addresses.append, values.append, self._lines.append
+        packed: bytes | None
         for line, key, value in entries:
             address: bytes | None
             try:
@@ -67,23 +81,41 @@ class PtrReader:
             if type(value) is str:
                 label, _, rest = value.partition(".")
                 if rest in suffixes and _is_plain_label(label):
-                    names = _LENGTHS[len(label)] + label.encode() + suffixes[rest]
+                    suffix, heads = suffixes[rest]
+                    packed = heads[len(label)] + label.encode() + suffix
                 else:
-                    names = self._read_name(line, value)
+                    packed = self._pack(self._read_name(line, value))
             else:
-                names = self._read_value(line, key, value)
-            if address is not None and names is not None:
+                packed = self._pack(self._read_value(line, key, value))
+            if address is not None and packed is not None:
                 add_address(address)
-                add_names(names)
+                add_value(packed)
                 add_line(line)
             else:
                 self._forget_row()
-        return self
+        self._table.values.extend(values)
+        self._take(addresses)
+
+    def _pack(self, names: Names | None) -> bytes | None:
+        """Pack the names of the entry in hand, with its TTL if it has one."""
+        ttl, self._ttl = self._ttl, UNKNOWN_TTL
+        return None if names is None else make_ptrs(names, ttl)
+
+    def _take(self, addresses: list[bytes]) -> None:
+        """Take the addresses of some rows."""
+        column = self._table.addresses
+        try:
+            column.extend(addresses)
+        except ValueError:
+            width = column.width if len(column) else len(addresses[0])
+            start = len(column)
+            self._strays.update((row, each) for row, each in enumerate(addresses, start) if len(each) != width)
+            column.extend([each if len(each) == width else bytes(width) for each in addresses])
 
     @property
     def seen(self) -> bool:
         """Whether there was any entry that is well."""
-        return bool(self._table.lines)
+        return bool(self._lines)
 
     def finish(self, block: Block | None, ttl: int) -> PtrTable:
         """Complete the table.
@@ -92,40 +124,52 @@ class PtrReader:
             block: of the map; None: it has none, or it is not known because of a mistake.
             ttl: of the entries that say none.
         Returns:
-            The rows that are well; of an address that is given twice, both.
+            The rows that are well; of an address that is given twice, both. Without a block there are none.
         """
-        table = self._table
-        gone: set[int] = set()
-        if block is not None:
-            for row, key in self._relative.items():
-                try:
-                    table.addresses[row] = complete_address(key, block)
-                except ValueProblem as problem:
-                    self._problems.error(table.lines[row], problem.what, problem.hint)
-                    gone.add(row)
-            gone |= check_addresses(table, block, self._problems)
+        if block is None:
+            self._check_reverse_targets()
+            return PtrTable()
+        table, gone = self._table, self._complete(block)
+        addresses: Addresses | list[bytes] = table.addresses
+        if gone or self._strays:
+            addresses = [b"" if row in gone else self._address(row) for row in range(len(self._lines))]
+        gone |= check_addresses(addresses, self._lines, block, self._problems)
         self._check_reverse_targets()
-        table.ttls = [ttl] * len(table.lines)
-        for row, own in self._ttls.items():
-            table.ttls[row] = own
-        if gone:
-            kept = [row not in gone for row in range(len(table.lines))]
-            table.addresses = list(compress(table.addresses, kept))
-            table.names = list(compress(table.names, kept))
-            table.ttls = list(compress(table.ttls, kept))
-            table.lines = list(compress(table.lines, kept))
+        table.values.settle_ttl(ttl)
+        if gone or self._strays:
+            kept = [row for row in range(len(self._lines)) if row not in gone]
+            lines = array("I", [self._lines[row] for row in kept])
+            return PtrTable(Addresses(map(self._address, kept)), table.values.pick(kept), lines)
         return table
+
+    def _address(self, row: int) -> bytes:
+        return self._strays.get(row) or self._table.addresses[row]
+
+    def _complete(self, block: Block) -> set[int]:
+        """Complete the keys of last octets; returns the rows where that is not possible."""
+        gone: set[int] = set()
+        for row, key in self._relative.items():
+            try:
+                address = complete_address(key, block)
+            except ValueProblem as problem:
+                self._problems.error(self._lines[row], problem.what, problem.hint)
+                gone.add(row)
+            else:
+                if row in self._strays:
+                    self._strays[row] = address
+                else:
+                    self._table.addresses.put(row, address)
+        return gone
 
     def _forget_row(self) -> None:
         """Drop what was noted of a row that came to nothing: the next entry takes its number."""
-        row = len(self._table.lines)
-        self._ttls.pop(row, None)
+        row = len(self._lines)
         self._relative.pop(row, None)
         while self._to_reverse and self._to_reverse[-1][0] == row:
             self._to_reverse.pop()
 
     def _read_key(self, line: int, key: str) -> bytes | None:
-        """Read what is no IPv4 address; b"" for last octets, None after noting what is wrong."""
+        """Read what is no IPv4 address; zeros for last octets, None after noting what is wrong."""
         if ":" in key:
             try:
                 address = inet_pton(AF_INET6, key)
@@ -135,8 +179,8 @@ class PtrReader:
                 if not address.startswith(_MAPPED):
                     return address
         elif _is_relative(key):
-            self._relative[len(self._table.lines)] = key
-            return b""
+            self._relative[len(self._lines)] = key
+            return bytes(4)
         try:
             return parse_address(key).packed  # an inet_pton may be stricter, or know no IPv6
         except ValueProblem as problem:
@@ -153,7 +197,7 @@ class PtrReader:
         for what, hint in name.doubts:
             self._problems.warning(line, what, hint)
         if is_reverse_name(name.wire):
-            self._to_reverse.append((len(self._table.lines), name.wire))
+            self._to_reverse.append((len(self._lines), name.wire))
         else:
             self._remember(text, name)
         return name.wire
@@ -164,7 +208,7 @@ class PtrReader:
         if rest and not name.doubts and len(suffix) <= _MAX_SUFFIX:
             if len(self._suffixes) >= _MAX_SUFFIXES:
                 self._suffixes.clear()
-            self._suffixes[rest] = suffix
+            self._suffixes[rest] = suffix, _heads(len(suffix))
 
     def _read_value(self, line: int, key: str, node: Node | str) -> Names | None:
         """Read what is no plain text."""
@@ -211,12 +255,12 @@ class PtrReader:
     def _read_entry(self, key: str, node: Mapping) -> Names | None:
         """Read `{name | names, ttl}`."""
         names: Names | None = None
-        row, errors = len(self._table.lines), len(self._problems.errors)
+        errors = len(self._problems.errors)
         for entry_key, value in node.entries.values():
             if entry_key.text in ("name", "names"):
                 names = self._read_names(key, value)
             elif entry_key.text == "ttl":
-                self._read_ttl(row, value)
+                self._read_ttl(value)
             else:
                 note_unknown_key(entry_key, ("name", "names", "ttl"), self._problems)
         if "name" in node.entries and "names" in node.entries:
@@ -237,20 +281,26 @@ class PtrReader:
         )
         return None
 
-    def _read_ttl(self, row: int, node: Node) -> None:
+    def _read_ttl(self, node: Node) -> None:
         try:
             if not isinstance(node, Scalar):
                 raise ValueProblem(f"is {describe(node)}", "write one duration, such as `4h`")
-            self._ttls[row] = check_range(parse_duration(node.text), 0, MAX_TTL, " seconds")
+            self._ttl = check_range(parse_duration(node.text), 0, MAX_TTL, " seconds")
         except ValueProblem as problem:
             self._problems.error(node.line, f"`ttl`: {problem.what}", problem.hint)
 
     def _check_reverse_targets(self) -> None:
         for row, target in self._to_reverse:
             shown = quote(format_name(target))
-            line = self._table.lines[row]
-            if parse_reverse_name(target.lower()) == self._table.addresses[row]:
+            line = self._lines[row]
+            if parse_reverse_name(target.lower()) == self._address(row):
                 self._problems.error(line, f"`{shown}` is the PTR's own owner", "write the name of the host")
             else:
                 hint = "it is served, but a PTR names a host: see that it is meant"
                 self._problems.warning(line, f"`{shown}` is a reverse name", hint)
+
+
+@cache
+def _heads(size: int) -> tuple[bytes, ...]:
+    """Give what stands before a label, by its octets, if a suffix of so many octets follows: the entry's head."""
+    return tuple(make_entry_head(1 + label + size, UNKNOWN_TTL) + bytes((label,)) for label in range(64))

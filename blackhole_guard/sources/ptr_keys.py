@@ -5,13 +5,14 @@ a /16, `20.0.3` in 172.16.0.0/12, where the second octet is open in part.
 """
 
 import re
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
 
-from blackhole_guard.config.maps import PtrTable
 from blackhole_guard.config.problems import FileProblems, ValueProblem, quote
 from blackhole_guard.config.values import Address, Block
 from blackhole_guard.reserved.addresses import parse_reverse_name
 from blackhole_guard.reserved.registry import find_reserved_network
+from blackhole_guard.wire.columns import Addresses
 from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.names import pack_name
 
@@ -45,26 +46,39 @@ def _count(octets: int) -> str:
     return "1 octet" if octets == 1 else f"{octets} octets"
 
 
-def check_addresses(table: PtrTable, block: Block, problems: FileProblems) -> set[int]:
+def check_addresses(
+    addresses: Addresses | Sequence[bytes], lines: Sequence[int], block: Block, problems: FileProblems
+) -> set[int]:
     """Note the rows whose address lies outside the block, and those whose address another row has.
 
+    Args:
+        addresses: b"" in a row that is passed over.
+        lines: of the rows.
     Returns:
-        The rows that lie outside. A row without an address (b"") is passed over.
+        The rows that lie outside.
     """
     outside: set[int] = set()
-    if not table.addresses:
+    if not len(addresses):
         return outside
     first, last = block.network_address.packed, block.broadcast_address.packed
-    ordered = sorted(table.addresses)  # files are mostly in order, and then this is one pass
-    # A million rows that are all well are told by their ends, lengths and neighbours; only else each is looked at.
+    # A million rows that are all well are told by their ends, family and order; only else each is looked at.
+    if (
+        isinstance(addresses, Addresses)
+        and addresses.width == len(first)
+        and first <= addresses[0]
+        and addresses[len(addresses) - 1] <= last
+        and addresses.is_ascending()
+    ):
+        return outside
+    ordered = sorted(addresses)
     if ordered[0] < first or ordered[-1] > last or set(map(len, ordered)) != {len(first)}:
-        for row, address in enumerate(table.addresses):
+        for row, address in enumerate(addresses):
             if address and not (len(address) == len(first) and first <= address <= last):
                 explained = ("", "") if problems.is_full else _explain_outside(ip_address(address), block)
-                problems.error(table.lines[row], *explained)
+                problems.error(lines[row], *explained)
                 outside.add(row)
     if any(map(bytes.__eq__, ordered, ordered[1:])):
-        _note_twice(table, problems)
+        _note_twice(addresses, lines, problems)
     return outside
 
 
@@ -77,13 +91,13 @@ def _explain_outside(address: Address, block: Block) -> tuple[str, str]:
     return what, f"give it a map of its own: `zone: {near}`, with `allow_public: true` as it is not reserved"
 
 
-def _note_twice(table: PtrTable, problems: FileProblems) -> None:
+def _note_twice(addresses: Iterable[bytes], lines: Sequence[int], problems: FileProblems) -> None:
     seen: dict[bytes, int] = {}
-    for row, address in enumerate(table.addresses):
-        line = seen.setdefault(address, table.lines[row])
-        if line != table.lines[row] and address:
-            what = f"{ip_address(address)} is given twice, first on line {line}"
-            problems.error(table.lines[row], what, "write one entry with a list of names, or delete one of the two")
+    for address, line in zip(addresses, lines, strict=True):
+        first = seen.setdefault(address, line)
+        if first != line and address:
+            what = f"{ip_address(address)} is given twice, first on line {first}"
+            problems.error(line, what, "write one entry with a list of names, or delete one of the two")
 
 
 _RANGE = re.compile(r"[0-9a-fA-F:.]+ *(?:-|\.\.) *[0-9a-fA-F:.]+")

@@ -4,15 +4,14 @@ Whoever loads fills these shapes; the store gives the zones their serials.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
 
 import msgspec
 
+from blackhole_guard.wire.columns import Rows
 from blackhole_guard.wire.records import RRset
 
-Row = tuple[bytes, bytes]  # key and value of the records of one address, see `keys`
-Run = tuple[list[bytes], list[bytes]]  # keys of some rows, and their values: a million tuples keep the collector busy
+Row = tuple[bytes, bytes]  # key and value of the records of one address, see `keys` and wire.values
 
 
 class StoredZone(msgspec.Struct, frozen=True, array_like=True):
@@ -47,14 +46,8 @@ class Content:
     zones: tuple[StoredZone, ...]
     cuts: tuple[StoredCut, ...]
     hosts: tuple[RRset, ...]  # further RRsets at names that are no addresses
-    runs: Callable[[], Iterator[Run]]  # all rows in the order of the keys, each key once; every time it is called
-    packed: list[Row] = field(
-        default_factory=list, compare=False, repr=False
-    )  # the same on shelves, see `pack_and_keep`
-
-    def rows(self) -> Iterator[Row]:
-        """Walk all rows."""
-        return chain.from_iterable(zip(*run, strict=True) for run in self.runs())
+    # All rows in the order of their keys, each address once; those of a shelf in one run. Every time it is called.
+    runs: Callable[[], Iterator[Rows]]
 
     @property
     def records(self) -> int:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone, set_serial
-from blackhole_guard.store.keys import count_ptrs
-from blackhole_guard.store.shelves import pack_and_keep, shelf_of, unpack_rows
+from blackhole_guard.store.shelves import pack_runs, shelf_of, unpack_rows
 from blackhole_guard.store.snapshot import Snapshot
 from blackhole_guard.wire.records import RRset
+from blackhole_guard.wire.values import count_ptrs
 
 MOST_LISTED = 1 << 22  # octets of changes that are listed for one zone
 _END = b"\xff" * 20  # after all keys
@@ -135,7 +135,7 @@ def _collect_sets(
 
 def _compare_rows(old: Snapshot, new: Content, difference: Difference) -> None:
     runs = _Runs(old.zones, new.zones)
-    before, after = _Items(old.iter_items()), _Items(pack_and_keep(new))
+    before, after = _Items(old.iter_items()), _Items(pack_runs(new.runs()))
     while (shelf := min(shelf_of(before.next[0]), shelf_of(after.next[0]))) != _END:
         if before.next == after.next and shelf < (quiet := runs.find_quiet_end(shelf)):
             _skip_equal(quiet, before, after)

@@ -14,10 +14,11 @@ import msgspec
 
 from blackhole_guard.store.content import Row, get_serial
 from blackhole_guard.store.errors import StoreError
-from blackhole_guard.store.keys import owner_of, read_value
+from blackhole_guard.store.keys import owner_of
 from blackhole_guard.store.serial import Serial
 from blackhole_guard.store.snapshot_file import MODE, describe, sync_directory
 from blackhole_guard.wire.records import RRset
+from blackhole_guard.wire.values import read_value
 
 FORMAT = 2
 MOST_VERSIONS = 100  # of one zone

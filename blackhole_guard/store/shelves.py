@@ -8,11 +8,11 @@ Key of a shelf: the octet of the family, then the address without its last octet
     octet 0     FIRST: the last octet of the first address that has records
     octet 1     LAST: of the last one
     from 2      LAST - FIRST + 1 offsets of two octets, big-endian, counted from the start of the shelf
-    behind      entries: the values of single PTRs, see `keys`: an octet N, then N octets, an RR as a response holds it
+    behind      entries: the values of single PTRs (wire.values): an octet N, then N octets, an RR of a response
 
-An offset of 0 says that there are no records at its address; 0xFFFF, that they stand under the address's own key, as
-`keys` describes them: a CNAME, several PTRs, a PTR that is too long for an entry, or one for which no room was left. An
-address that is not from FIRST to LAST has no records.
+An offset of 0 says that there are no records at its address; 0xFFFF, that their value stands under the address's own
+key: a CNAME, several PTRs, a PTR that is too long for an entry, or one for which no room was left. An address that is
+not from FIRST to LAST has no records.
 
 Where the addresses are few and far apart, most offsets would be 0. Such a shelf is sparse, and shows it by a FIRST that
 is larger than its LAST:
@@ -28,13 +28,15 @@ without the shelf that points to it.
 
 import sys
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Final
 
-from blackhole_guard.store.content import Content, Row, Run
-from blackhole_guard.store.keys import SHORTEST_ENTRY
+from blackhole_guard.store.content import Row
+from blackhole_guard.store.keys import IPV4, IPV6
+from blackhole_guard.wire.columns import Rows, read_numbers
+from blackhole_guard.wire.values import SHORTEST_ENTRY
 
 APART: Final = 0xFFFF  # the offset that stands for an address's own key
 
@@ -45,9 +47,7 @@ _MOST_PLACES = 4  # for each address that has records, where a shelf is not spar
 _LEAST_VALUE = bytes((SHORTEST_ENTRY,))  # values that sort before it are no entries
 _ALONE = tuple(bytes((octet, octet, 0, 4)) for octet in range(256))  # what stands before the only entry of a shelf
 _OCTETS = tuple(bytes((octet,)) for octet in range(256))
-_ABOVE = b"\xff\xff"  # behind the key of a shelf: after all of its addresses
-_ENOUGH = 1 << 11  # rows that are packed at once
-_MOST_KEPT = 1 << 14  # shelves that are packed once for two uses; full ones have some 200 MB
+_FAMILIES = {4: IPV4, 16: IPV6}
 
 
 def shelf_of(key: bytes) -> bytes:
@@ -85,80 +85,90 @@ def has_records(shelf: bytes | memoryview, first: int, last: int) -> bool:
     return any(find_offset(shelf, octet) for octet in range(first, last + 1))
 
 
-def pack_and_keep(content: Content) -> Iterator[Row]:
-    """Put content on shelves, and keep them for `pack_content` if they are not too many.
-
-    A reload compares and then writes the same: 3.30 s for a million entries, 3.10 if they are packed once.
-    """
-    kept = list[Row]()
-    for item in pack_runs(content.runs()):
-        if len(kept) <= _MOST_KEPT:
-            kept.append(item)
-        yield item
-    if len(kept) <= _MOST_KEPT:
-        content.packed[:] = kept
-
-
-def pack_content(content: Content) -> Iterator[Row]:
-    """Put content on shelves, or take those that were kept."""
-    return iter(content.packed) if content.packed else pack_runs(content.runs())
-
-
-def pack_runs(runs: Iterable[Run]) -> Iterator[Row]:
+def pack_runs(runs: Iterable[Rows]) -> Iterator[Row]:
     """Put rows on shelves.
 
     Args:
-        runs: keys and values of addresses, in the order of the keys.
+        runs: in the order of the keys; the rows of a shelf are in one run.
     Returns:
         Keys and values of the file, in the order of the keys.
     """
-    keys, values = list[bytes](), list[bytes]()
-    for more_keys, more_values in runs:
-        keys += more_keys
-        values += more_values
-        if len(keys) >= _ENOUGH:
-            end = bisect_left(keys, keys[-1][:-1])  # what is on the last shelf may go on in the next run
-            yield from _pack_shelves(keys, values, end)
-            del keys[:end], values[:end]
-    yield from _pack_shelves(keys, values, len(keys))
+    for run in runs:
+        family = _FAMILIES[run.width]
+        octets = run.addresses[run.width - 1 :: run.width]
+        position = 0
+        for start, end in _find_shelves(run):
+            address = run.addresses[start * run.width : (start + 1) * run.width]
+            shelf, sizes = family + address[:-1], run.sizes[start:end]
+            after = position + sum(sizes)
+            values, position = run.values[position:after], after
+            if run.has_entries_only:
+                yield from _pack_entries(shelf, octets[start:end], values, sizes)
+            else:
+                yield from _pack_values(shelf, octets[start:end], _divide(values, sizes))
 
 
-def _pack_shelves(keys: list[bytes], values: list[bytes], end: int) -> Iterator[Row]:
-    start = 0
+def _find_shelves(run: Rows) -> Iterator[tuple[int, int]]:
+    """Give the first row of each shelf, and the first one behind it."""
+    width, addresses = run.width, run.addresses
+    start, end = 0, len(run.sizes)
+    numbers = read_numbers(addresses) if width == 4 else None
     while start < end:
-        key, value = keys[start], values[start]
-        shelf = key[:-1]
-        after = start + 1
-        if after < end and keys[after].startswith(shelf):
-            after = bisect_left(keys, shelf + _ABOVE, after, min(start + 256, end))
-            yield from _pack_shelf(shelf, keys[start:after], values[start:after])
-        elif value >= _LEAST_VALUE:  # random addresses of IPv6 stand alone, all of a million
-            yield shelf, _ALONE[key[-1]] + value
-        else:
-            yield shelf, bytes((key[-1], key[-1], 0xFF, 0xFF))
-            yield key, value
+        if numbers is not None:
+            after = bisect_right(numbers, numbers[start] | 255, start, min(start + 256, end))
+        else:  # random addresses of IPv6 stand alone, all of a million
+            prefix, after = addresses[start * width : (start + 1) * width - 1], start + 1
+            while addresses.startswith(prefix, after * width):
+                after += 1
+        yield start, after
         start = after
 
 
-def _pack_shelf(shelf: bytes, keys: list[bytes], values: list[bytes]) -> Iterator[Row]:
-    octets = bytes([key[-1] for key in keys])
-    places = octets[-1] - octets[0] + 1
-    if places <= _MOST_PLACES * len(keys):
-        head = octets[:1] + octets[-1:]
-    else:
-        head, places = _SPARSE + _OCTETS[len(keys)] + octets, len(keys)
+def _divide(octets: bytes, sizes: Iterable[int]) -> list[bytes]:
+    ends = list(accumulate(sizes, initial=0))
+    return [octets[start:end] for start, end in pairwise(ends)]
+
+
+def _pack_entries(shelf: bytes, octets: bytes, entries: bytes, sizes: Sequence[int]) -> Iterator[Row]:
+    """Pack a shelf on which there is nothing but entries."""
+    if len(octets) == 1:
+        yield shelf, _ALONE[octets[0]] + entries
+        return
+    head, places = _make_head(octets)
     start = len(head) + 2 * places
-    offsets = list(accumulate(map(len, values), initial=start))
-    entries = values
-    if offsets.pop() >= APART or min(values) < _LEAST_VALUE:
-        entries, offsets = _set_apart(values, start)
-    table = array("H", offsets) if places == len(keys) else _spread(octets, offsets)
-    yield shelf, b"".join((head, _swap(table).tobytes(), *entries))
-    if entries is not values:
-        yield from ((key, value) for key, value, entry in zip(keys, values, entries, strict=True) if not entry)
+    if start + len(entries) >= APART:
+        yield from _pack_values(shelf, octets, _divide(entries, sizes))
+        return
+    offsets = array("H", accumulate(sizes, initial=start))
+    offsets.pop()
+    table = offsets if places == len(octets) else _spread(octets, offsets)
+    yield shelf, b"".join((head, _swap(table), entries))
 
 
-def _set_apart(values: list[bytes], start: int) -> tuple[list[bytes], list[int]]:
+def _pack_values(shelf: bytes, octets: bytes, values: Sequence[bytes]) -> Iterator[Row]:
+    """Pack a shelf of any values: what is no entry stands apart, and what finds no room."""
+    if len(octets) == 1 and values[0] < _LEAST_VALUE:
+        yield shelf, octets * 2 + b"\xff\xff"
+        yield shelf + octets, values[0]
+        return
+    head, places = _make_head(octets)
+    entries, offsets = _set_apart(values, len(head) + 2 * places)
+    table = array("H", offsets) if places == len(octets) else _spread(octets, offsets)
+    yield shelf, b"".join((head, _swap(table), *entries))
+    for octet, value, entry in zip(octets, values, entries, strict=True):
+        if not entry:
+            yield shelf + _OCTETS[octet], value
+
+
+def _make_head(octets: bytes) -> tuple[bytes, int]:
+    """Give what stands before the offsets, and how many places for offsets there are."""
+    places = octets[-1] - octets[0] + 1
+    if places <= _MOST_PLACES * len(octets):
+        return octets[:1] + octets[-1:], places
+    return _SPARSE + _OCTETS[len(octets)] + octets, len(octets)
+
+
+def _set_apart(values: Iterable[bytes], start: int) -> tuple[list[bytes], list[int]]:
     """Give the entries of a shelf, empty for what is none or finds no room, and the offsets."""
     entries, offsets = list[bytes](), list[int]()
     for value in values:
@@ -169,7 +179,7 @@ def _set_apart(values: list[bytes], start: int) -> tuple[list[bytes], list[int]]
     return entries, offsets
 
 
-def _spread(octets: bytes, offsets: list[int]) -> "array[int]":
+def _spread(octets: bytes, offsets: Sequence[int]) -> "array[int]":
     """Leave places between offsets for addresses without records."""
     first = octets[0]
     table = array("H", bytes(2 * (octets[-1] - first + 1)))
@@ -178,10 +188,10 @@ def _spread(octets: bytes, offsets: list[int]) -> "array[int]":
     return table
 
 
-def _swap(table: "array[int]") -> "array[int]":
+def _swap(offsets: "array[int]") -> bytes:
     if sys.byteorder == "little":
-        table.byteswap()
-    return table
+        offsets.byteswap()
+    return offsets.tobytes()
 
 
 def unpack_rows(items: Iterable[Row]) -> Iterator[Row]:
@@ -204,7 +214,7 @@ def _unpack_shelf(key: bytes, shelf: bytes, following: Iterator[Row]) -> Iterato
     else:
         start, end = _SPARSE_HEAD + shelf[2], _SPARSE_HEAD + 3 * shelf[2]
         octets = shelf[_SPARSE_HEAD:start]
-    for octet, offset in zip(octets, _swap(array("H", shelf[start:end])), strict=True):
+    for octet, offset in zip(octets, array("H", _swap(array("H", shelf[start:end]))), strict=True):
         if offset == APART:
             yield next(following)
         elif offset:

@@ -12,11 +12,12 @@ import msgspec
 
 from blackhole_guard.store.content import Row, StoredCut, StoredZone, get_minimum, get_serial
 from blackhole_guard.store.errors import StoreError
-from blackhole_guard.store.keys import find_key, find_range, read_value
+from blackhole_guard.store.keys import find_key, find_range
 from blackhole_guard.store.shelves import APART, find_offset, has_records, read_entry, unpack_rows
 from blackhole_guard.store.snapshot_file import check_snapshot_file, describe, iter_items, read_meta
 from blackhole_guard.wire.names import format_name, suffixes
 from blackhole_guard.wire.records import RRset
+from blackhole_guard.wire.values import read_value
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import msgspec
 
 from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone
 from blackhole_guard.store.errors import StoreError
-from blackhole_guard.store.shelves import pack_content
+from blackhole_guard.store.shelves import pack_runs
 from blackhole_guard.wire.records import RRset
 
 FORMAT = 2  # of what stands under which key; another one is built anew from the sources
@@ -72,7 +72,7 @@ def _write_pages(path: str, meta: Meta, content: Content) -> None:
                 transaction.cursor() as cursor,
             ):
                 cursor.put(_META, packed, append=True)
-                cursor.putmulti(pack_content(content), append=True)
+                cursor.putmulti(pack_runs(content.runs()), append=True)
                 return
         except lmdb.MapFullError:
             remove(path)

@@ -8,7 +8,9 @@ from blackhole_guard.config.maps import PtrTable, Sources, ZoneMap
 from blackhole_guard.config.problems import Problem
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.reserved.registry import LOCALHOST
+from blackhole_guard.wire.columns import Addresses, Values
 from blackhole_guard.wire.names import pack_name
+from blackhole_guard.wire.values import count_ptrs, make_ptrs
 from blackhole_guard.zones.columns import drop_rows, format_names, merge_tables
 from blackhole_guard.zones.cuts import find_parents, make_cuts
 from blackhole_guard.zones.findings import Findings
@@ -23,7 +25,7 @@ _LOCALHOST_NAME = pack_name("localhost")
 
 
 def build_zones(sources: Sources, settings: Settings) -> tuple[ZoneSet, tuple[Problem, ...]]:
-    """Build all zones.
+    """Build all zones. The rows of several maps' PTR tables are moved, not copied, so sources are built once.
 
     Returns:
         The zones; and the errors and warnings of what maps say together, sorted by place. With errors among them the
@@ -65,7 +67,8 @@ def _tables(plan: Plan, segments: Segments, cuts: Mapping[bytes, Cut], version: 
     address = LOCALHOST[version == 6]
     apex = segments.find(address)
     if apex is not None and not _is_said(address, maps, apex, cuts):
-        tables.append(("", PtrTable([address], [_LOCALHOST_NAME], [plan.zones[apex].ttl], [])))
+        value = make_ptrs(_LOCALHOST_NAME, plan.zones[apex].ttl)
+        tables.append(("", PtrTable(Addresses((address,)), Values((value,)))))
     return tables
 
 
@@ -120,7 +123,8 @@ def _refuse_delegated(
         for row in rows[:_MOST_SHOWN]:
             address, place = ip_address(ptr.addresses[row]), ptr.origins.place(row)
             assert place is not None
-            what = f"{address} ({format_names(ptr.names[row])}) lies in {cut.block}, which is delegated at {cut.place}"
+            names = format_names(ptr.read(row).rdatas)
+            what = f"{address} ({names}) lies in {cut.block}, which is delegated at {cut.place}"
             findings.error(place, what, "delete the entry, or the delegation")
         if len(rows) > _MOST_SHOWN:
             place = ptr.origins.place(rows[_MOST_SHOWN])
@@ -136,11 +140,11 @@ def _count_records(columns: list[PtrColumns], families: tuple[Segments, ...]) ->
         for segment in segments:
             rows = len(ptr.between(segment.first, segment.last))
             counts[segment.apex] = counts.get(segment.apex, 0) + rows
-        if tuple not in set(map(type, ptr.names)):
+        if ptr.values.has_entries_only:
             continue
-        for row, names in enumerate(ptr.names):
-            if isinstance(names, tuple):  # each counts as one row already
+        for row, value in enumerate(ptr.values):
+            if (number := count_ptrs(value)) > 1:  # each counts as one row already
                 apex = segments.find(ptr.addresses[row])
                 assert apex is not None
-                counts[apex] += len(names) - 1
+                counts[apex] += number - 1
     return counts

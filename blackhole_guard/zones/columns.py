@@ -7,13 +7,12 @@ Within one map `sources` has looked. A million rows are moved by sorting indices
 from array import array
 from collections.abc import Sequence
 from ipaddress import ip_address
-from itertools import islice
-from operator import eq, lt
 
 from blackhole_guard.config.maps import PtrTable
 from blackhole_guard.wire.names import format_name
+from blackhole_guard.wire.records import RRset
 from blackhole_guard.zones.findings import Findings
-from blackhole_guard.zones.zone_set import Names, Origins, PtrColumns
+from blackhole_guard.zones.zone_set import Origins, PtrColumns
 
 _SHOWN = 3  # names of an address that a message repeats
 
@@ -22,16 +21,15 @@ def merge_tables(tables: Sequence[tuple[str, PtrTable]], findings: Findings) -> 
     """Put the tables of one address family together.
 
     Args:
-        tables: the file of each, and its rows in any order.
+        tables: the file of each, and its rows in any order; where there are several, their rows are moved.
         findings: takes the contradictions.
     """
     # Most maps are in order, and so are blocks that do not overlap: then nothing needs to be sorted.
-    tables = sorted((each for each in tables if each[1].addresses), key=lambda each: each[1].addresses[0])
+    tables = sorted((each for each in tables if len(each[1].addresses)), key=lambda each: each[1].addresses[0])
     columns = _concatenate(tables)
-    addresses = columns.addresses
-    if not all(map(lt, addresses, islice(addresses, 1, None))):
-        _sort(columns)
-        if any(map(eq, columns.addresses, islice(columns.addresses, 1, None))):
+    if not columns.addresses.is_ascending():
+        _pick(columns, columns.addresses.order())  # stable: the files' order stays
+        if not columns.addresses.is_ascending():
             _merge_equal(columns, findings)
     return columns
 
@@ -40,7 +38,7 @@ def _concatenate(tables: Sequence[tuple[str, PtrTable]]) -> PtrColumns:
     origins = Origins()
     columns = PtrColumns(origins=origins)
     if len(tables) == 1:  # the usual case; no need to copy
-        columns.addresses, columns.names, columns.ttls = tables[0][1].addresses, tables[0][1].names, tables[0][1].ttls
+        columns.addresses, columns.values = tables[0][1].addresses, tables[0][1].values
     start = 0
     for file, table in tables:
         origins.files.append(file)
@@ -48,25 +46,14 @@ def _concatenate(tables: Sequence[tuple[str, PtrTable]]) -> PtrColumns:
         origins.starts.append(start)
         start += len(table.addresses)
         if len(tables) > 1:
-            columns.addresses += table.addresses
-            columns.names += table.names
-            columns.ttls += table.ttls
+            columns.addresses.take(table.addresses)
+            columns.values.take(table.values)
     return columns
-
-
-def _sort(columns: PtrColumns) -> None:
-    order = sorted(range(len(columns.addresses)), key=columns.addresses.__getitem__)  # stable: the files' order stays
-    _pick(columns, order)
 
 
 def _pick(columns: PtrColumns, rows: Sequence[int]) -> None:
     """Keep these rows, in this order."""
-    columns.addresses = list(map(columns.addresses.__getitem__, rows))
-    columns.names = list(map(columns.names.__getitem__, rows))
-    if columns.ttls.count(columns.ttls[0]) == len(columns.ttls):  # mostly all are equal
-        columns.ttls = columns.ttls[:1] * len(rows)
-    else:
-        columns.ttls = list(map(columns.ttls.__getitem__, rows))
+    columns.addresses, columns.values = columns.addresses.pick(rows), columns.values.pick(rows)
     before = columns.origins.order
     columns.origins.order = array("I", rows if before is None else map(before.__getitem__, rows))
 
@@ -94,24 +81,24 @@ def _compare(columns: PtrColumns, first: int, second: int, findings: Findings) -
     place, other = columns.origins.place(second), columns.origins.place(first)
     assert place is not None and other is not None
     address = ip_address(columns.addresses[first])
-    if _fold(columns.names[first]) != _fold(columns.names[second]):
-        here, there = format_names(columns.names[second]), format_names(columns.names[first])
+    mine, others = columns.read(second), columns.read(first)
+    if _fold(mine) != _fold(others):
+        here, there = format_names(mine.rdatas), format_names(others.rdatas)
         what = f"{address} is {here} here and {there} at {other}"
         hint = "keep one of the two, or write one entry with a list of names"
         findings.error(place, what, hint)
-    elif columns.ttls[first] != columns.ttls[second]:
-        seconds = f"{columns.ttls[second]} seconds here and {columns.ttls[first]} at {other}"
+    elif mine.ttl != others.ttl:
+        seconds = f"{mine.ttl} seconds here and {others.ttl} at {other}"
         findings.error(place, f"{address} has a TTL of {seconds}", "keep one of the two entries")
     else:
         findings.warning(place, f"{address} is given twice, first at {other}", "delete one of the two")
 
 
-def _fold(names: Names) -> set[bytes]:
-    return {names.lower()} if isinstance(names, bytes) else {name.lower() for name in names}
+def _fold(ptrs: RRset) -> set[bytes]:
+    return {name.lower() for name in ptrs.rdatas}
 
 
-def format_names(names: Names) -> str:
+def format_names(names: Sequence[bytes]) -> str:
     """Write the PTR targets of an address for a message; the first few of many."""
-    names = (names,) if isinstance(names, bytes) else names
     shown = ", ".join(format_name(name).removesuffix(".") for name in names[:_SHOWN])
     return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

@@ -3,17 +3,18 @@
 Addresses stand in sorted columns, not in objects: there may be a million of them. Everything else is few.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from blackhole_guard.config.problems import Place
 from blackhole_guard.config.values import Block
+from blackhole_guard.wire.columns import Addresses, Rows, Values
 from blackhole_guard.wire.names import suffixes
 from blackhole_guard.wire.records import RRset
-
-_RUN = 1024  # rows that are copied at once
-Names = bytes | tuple[bytes, ...]  # PTR targets at one address; a tuple where there are several
+from blackhole_guard.wire.values import make_cname, read_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,8 @@ class PtrRow:
 class PtrColumns:
     """The PTRs of one address family, in the order of the addresses, each address once."""
 
-    addresses: list[bytes] = field(default_factory=list)
-    names: list[Names] = field(default_factory=list)
-    ttls: list[int] = field(default_factory=list)
+    addresses: Addresses = field(default_factory=Addresses)
+    values: Values = field(default_factory=Values)
     origins: "Origins" = field(default_factory=lambda: Origins())
 
     def find(self, address: bytes) -> PtrRow | None:
@@ -95,19 +95,36 @@ class PtrColumns:
 
     def row(self, row: int) -> PtrRow:
         """Give one row as a value."""
-        names = self.names[row]
-        names = (names,) if isinstance(names, bytes) else names
-        return PtrRow(self.addresses[row], names, self.ttls[row], self.origins.place(row))
+        ptrs = self.read(row)
+        return PtrRow(self.addresses[row], ptrs.rdatas, ptrs.ttl, self.origins.place(row))
+
+    def read(self, row: int) -> RRset:
+        """Read the PTRs of one row; their owner is left out."""
+        return read_value(b"", self.values[row])
 
     def between(self, first: bytes, last: bytes) -> range:
         """Find the rows of the addresses from `first` to `last`, both included."""
         return range(bisect_left(self.addresses, first), bisect_right(self.addresses, last))
 
-    def cut(self, start: int, end: int, most: int) -> Iterator[tuple[list[bytes], list[Names], list[int]]]:
-        """Cut rows from `start` up to `end` into pieces of at most so many: addresses, targets, seconds."""
-        for first in range(start, end, most):
-            rows = slice(first, min(first + most, end))
-            yield self.addresses[rows], self.names[rows], self.ttls[rows]
+    def cut(self, start: int, end: int, most: int) -> Iterator[Rows]:
+        """Cut rows from `start` up to `end` into pieces of at most so many, or up to 255 more.
+
+        Addresses that differ in their last octet alone are in one piece.
+        """
+        width, sizes = self.addresses.width, self.values.sizes
+        position = self.values.size_before(start)
+        while start < end:
+            after = min(start + most, end)
+            after = bisect_right(self.addresses, self.addresses[after - 1][:-1] + b"\xff", after, end)
+            before, position = position, position + sum(sizes[start:after])
+            yield Rows(
+                width,
+                bytes(self.addresses.octets[start * width : after * width]),
+                bytes(self.values.octets[before:position]),
+                sizes[start:after],
+                self.values.has_entries_only,
+            )
+            start = after
 
 
 @dataclass(slots=True)
@@ -115,7 +132,7 @@ class Origins:
     """Where rows were written: which line of which map, without an object for each row."""
 
     files: list[str] = field(default_factory=list)  # of the tables that were put together, in this order
-    lines: list[list[int]] = field(default_factory=list)  # of each table; a table without lines is built in
+    lines: "list[array[int]]" = field(default_factory=list)  # of each table; a table without lines is built in
     starts: list[int] = field(default_factory=list)  # the first row of each table before sorting
     order: Sequence[int] | None = None  # sorted row -> row before sorting; None: the same
 
@@ -161,28 +178,27 @@ class ZoneSet:
         row = bisect_left(self.aliases, address, key=lambda alias: alias.address)
         return self.aliases[row] if row < len(self.aliases) and self.aliases[row].address == address else None
 
-    def iter_addresses(self) -> Iterator[tuple[bytes, Names | Alias, int]]:
-        """Walk all addresses in order, IPv4 first: the address, its PTR targets or its alias, seconds."""
-        for run in self.iter_runs(_RUN):
-            if isinstance(run, Alias):
-                yield run.address, run, run.ttl
-            else:
-                yield from zip(*run, strict=True)
-
-    def iter_runs(self, most: int) -> Iterator[tuple[list[bytes], list[Names], list[int]] | Alias]:
-        """Walk all addresses in order, IPv4 first, many at once.
+    def iter_runs(self, most: int) -> Iterator[Rows]:
+        """Walk all addresses in order, IPv4 first, those with an alias among them, many at once.
 
         Args:
-            most: how many.
-        Returns:
-            Addresses of one family, their PTR targets, seconds; or an alias.
+            most: how many, or up to 255 more: addresses that differ in their last octet alone are in one run.
         """
         four, six = self.ptr
         start = 0
-        for alias in self.aliases:
-            end = bisect_left(four.addresses, alias.address, start)
-            yield from four.cut(start, end, most)
-            yield alias
-            start = end
+        for network, aliases in groupby(self.aliases, key=lambda alias: alias.address[:-1]):
+            near = four.between(network + b"\0", network + b"\xff")
+            yield from four.cut(start, near.start, most)
+            yield _merge(four, near, aliases)
+            start = near.stop
         yield from four.cut(start, len(four.addresses), most)
         yield from six.cut(0, len(six.addresses), most)
+
+
+def _merge(ptr: PtrColumns, near: range, aliases: Iterable[Alias]) -> Rows:
+    """Put PTRs and aliases of some neighbouring addresses together."""
+    found = {ptr.addresses[row]: ptr.values[row] for row in near}
+    found |= {alias.address: make_cname(alias.target, alias.ttl) for alias in aliases}
+    addresses = sorted(found)
+    values = Values(found[address] for address in addresses)
+    return Rows(4, b"".join(addresses), bytes(values.octets), values.sizes, values.has_entries_only)

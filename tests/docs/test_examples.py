@@ -12,6 +12,7 @@ from blackhole_guard.config.load import read_settings
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.sources.load import load_sources
 from blackhole_guard.wire.names import format_name
+from blackhole_guard.wire.values import read_value
 from blackhole_guard.zones.build import build_zones
 
 ROOT = Path(blackhole_guard.__file__).parent.parent
@@ -74,12 +75,12 @@ def test_the_examples_go_together_and_have_the_one_that_started_it_all():
     settings, _ = read_settings(None, overrides)
     sources, problems = load_sources(None, settings, overrides)
     assert (problems, sources.warnings) == ((), ())
-    assert build_zones(sources, settings)[1] == ()
     assert len(sources.maps) == len(ZONES)
     first = next(zone_map for zone_map in sources.maps if zone_map.block == ip_network("10.0.0.0/8"))
-    assert first.ptr.addresses == [ip_address("10.0.0.3").packed]
-    assert [format_name(name) for name in first.ptr.names] == ["web.example.com."]
-    assert first.ptr.ttls == [14400]
+    assert list(first.ptr.addresses) == [ip_address("10.0.0.3").packed]
+    (ptrs,) = (read_value(b"", value) for value in first.ptr.values)
+    assert ([format_name(name) for name in ptrs.rdatas], ptrs.ttl) == (["web.example.com."], 14400)
     assert [format_name(name) for name in first.ns] == ["ns1.example.com."]
     soa = ("ns1.example.com.", "admin.example.com.", 2009012501, 28800, 604800, 604800, 86400)
     assert msgspec.structs.astuple(first.soa) == soa
+    assert build_zones(sources, settings)[1] == ()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import reverse_data
+from walk_rows import walk_rows
 
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.loading import load
@@ -37,7 +38,7 @@ def test_a_snapshot_answers_as_its_zones_do(tmp_path, write):
     assert report.result == "loaded", report.problems
     zones, _ = build_zones(load_sources(None, Settings(include=(pattern,)))[0], Settings())
     view, snapshot = ZoneView(zones), open_snapshot(str(state / "snapshot.mdb"))
-    addresses = [reverse_name(address) for address, _, _ in zones.iter_addresses()]
+    addresses = [reverse_name(address) for address, _ in walk_rows(zones.iter_runs(100))]
     names = {*zones.zones, *zones.cuts, *addresses, *(host.owner for host in zones.hosts)}
     names |= {each for name in names for each in suffixes(name)}
     names |= {b"\x011" + name for name in names} | {b"\x03xyz" + name[1 + name[0] :] for name in names if name[0]}

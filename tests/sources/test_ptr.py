@@ -10,15 +10,16 @@ from blackhole_guard.config.problems import FileProblems
 from blackhole_guard.config.values import parse_block
 from blackhole_guard.sources.ptr import PtrReader
 from blackhole_guard.wire.names import format_name, pack_name
+from blackhole_guard.wire.values import read_value
 
 TEN = parse_block("10.0.0.0/8")
 
 
 def rows(table):
-    names = [(each,) if isinstance(each, bytes) else each for each in table.names]
+    ptrs = [read_value(b"", value) for value in table.values]
     return [
-        (str(ip_address(address)), [format_name(name) for name in each], ttl, line)
-        for address, each, ttl, line in zip(table.addresses, names, table.ttls, table.lines, strict=True)
+        (str(ip_address(address)), [format_name(name) for name in each.rdatas], each.ttl, line)
+        for address, each, line in zip(table.addresses, ptrs, table.lines, strict=True)
     ]
 
 
@@ -71,7 +72,7 @@ def test_the_nearest_ttl_holds(load, map_ttl, entry_ttl, expected):
     text = f"zone: 10.0.0.0/8\n{map_ttl}ptr:\n  10.0.0.3: {{name: a.example.com{entry_ttl}}}\n"
     loaded = load({"config.yaml": config, "map.yaml": text})
     assert loaded.said == []
-    assert loaded.sources.maps[0].ptr.ttls == [expected]
+    assert [ttl for _, _, ttl, _ in rows(loaded.sources.maps[0].ptr)] == [expected]
 
 
 ERRORS = [
@@ -217,7 +218,7 @@ def test_what_was_noted_of_a_refused_entry_does_not_reach_the_next():
 
 def test_the_ttl_of_a_refused_entry_does_not_reach_the_next(load):
     loaded = load("zone: 10.0.0.0/8\nptr:\n  10.0.0.300: {name: a.b, ttl: 5}\n  10.0.0.4: b.b\n")
-    assert loaded.sources.maps[0].ptr.ttls == [3600]
+    assert [ttl for _, _, ttl, _ in rows(loaded.sources.maps[0].ptr)] == [3600]
 
 
 labels = st.from_regex(r"(?!..--)[a-zA-Z]([a-zA-Z0-9-]{0,10}[a-zA-Z0-9])?", fullmatch=True)
@@ -230,9 +231,7 @@ def test_what_is_written_is_what_is_read(entries):
     written = [(line, str(address), name) for line, (address, name) in enumerate(entries, 1)]
     table = PtrReader(problems).read(iter(written)).finish(TEN, 60)
     assert problems.all() == ()
-    assert table.addresses == [address.packed for address, _ in entries]
-    assert table.names == [pack_name(name) for _, name in entries]
-    assert table.lines == [line for line, _, _ in written]
+    assert rows(table) == [(address, [format_name(pack_name(name))], 60, line) for line, address, name in written]
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=30))))
@@ -240,7 +239,7 @@ def test_any_text_is_read_or_told(entries):
     problems = FileProblems("map.yaml")
     written = [(line, key, name) for line, (key, name) in enumerate(entries, 1)]
     table = PtrReader(problems).read(iter(written)).finish(TEN, 60)
-    assert len(table.addresses) == len(table.names) == len(table.ttls) == len(table.lines)
+    assert len(table.addresses) == len(table.values) == len(table.lines)
     told = {problem.place.line for problem in problems.errors}
     assert told | set(table.lines) == {line for line, _, _ in written}
     assert all(ip_address(address) in TEN for address in table.addresses)
@@ -256,7 +255,7 @@ def test_the_short_way_reads_names_as_the_long_way_does(name, label):
     entries = [(1, "10.0.0.1", name), (2, "10.0.0.2", second)]
     table = PtrReader(problems).read(iter(entries)).finish(TEN, 60)
     assert problems.errors == []
-    assert table.names[1] == pack_name(second)
+    assert rows(table)[1][1] == [format_name(pack_name(second))]
 
 
 def test_maps_that_share_their_suffixes_read_the_same_as_one_that_stands_alone():
@@ -266,6 +265,38 @@ def test_maps_that_share_their_suffixes_read_the_same_as_one_that_stands_alone()
     for _ in range(3):
         alone, together = FileProblems("a.yaml"), FileProblems("a.yaml")
         expected = PtrReader(alone).read(iter(entries)).finish(TEN, 60)
-        assert PtrReader(together, shared).read(iter(entries)).finish(TEN, 60) == expected
+        assert rows(PtrReader(together, shared).read(iter(entries)).finish(TEN, 60)) == rows(expected)
         assert together.all() == alone.all() != ()
-    assert shared["rack1.example.com"] == b"\x05rack1\x07example\x03com\x00"
+    assert shared["rack1.example.com"][0] == b"\x05rack1\x07example\x03com\x00"
+
+
+keys = st.sampled_from(["3", "2.3", "0.0.3", "10.0.0.300", "::ffff:10.0.0.3"]) | st.builds(
+    str, st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=6, network="fd00::/8")
+)
+mixed_names = st.sampled_from(["a.example.com", "b.example.com", "x" * 63 + ".example.com", "-bad.example.com"])
+
+
+@given(st.lists(st.tuples(keys, mixed_names), max_size=12), st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "fd00::/8"]))
+def test_a_map_of_both_families_keeps_the_rows_of_its_own(entries, block_text):
+    problems, block = FileProblems("map.yaml"), parse_block(block_text)
+    written = [(line, key, name) for line, (key, name) in enumerate(entries, 1)]
+    table = PtrReader(problems).read(iter(written)).finish(block, 60)
+    kept = {line: (ip_address(address), names) for address, names, _, line in rows(table)}
+    refused = {problem.place.line for problem in problems.errors if "is given twice" not in problem.what}
+    assert kept.keys() | refused == {line for line, _, _ in written}
+    assert not kept.keys() & refused
+    for line, (address, names) in kept.items():
+        key, name = entries[line - 1]
+        whole = (
+            address
+            if ":" in key or key.count(".") == 3
+            else ip_address(block[0].packed[: 4 - 1 - key.count(".")] + bytes(map(int, key.split("."))))
+        )
+        assert (address, names) == (whole, [name + "."])
+        assert address in block
+
+
+def test_more_entries_than_are_read_at_once_keep_their_order():
+    entries = [(n + 1, f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", f"host{n}.example.com") for n in range(10_000)]
+    table = PtrReader(FileProblems("map.yaml")).read(iter(entries)).finish(TEN, 60)
+    assert rows(table) == [(address, [f"{name}."], 60, line) for line, address, name in entries]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blackhole_guard.config.maps import PtrTable
 from blackhole_guard.config.problems import FileProblems, ValueProblem
 from blackhole_guard.sources.ptr_keys import check_addresses, complete_address
+from blackhole_guard.wire.columns import Addresses
 
 blocks = st.tuples(st.ip_addresses(v=4), st.integers(8, 31)).map(lambda drawn: ip_network(drawn, strict=False))
 
@@ -51,7 +51,7 @@ def test_each_row_outside_and_each_second_row_is_told(block, addresses):
     problems = FileProblems("map.yaml")
     lines = list(range(1, len(addresses) + 1))
     packed = [address.packed for address in addresses]
-    check_addresses(PtrTable(packed, [b""] * len(lines), [], lines), block, problems)
+    check_addresses(Addresses(packed), lines, block, problems)
     outside = [line for line, address in zip(lines, addresses, strict=True) if address not in block]
     again = [line for line, address in zip(lines, packed, strict=True) if address in packed[: line - 1]]
     assert sorted(problem.place.line for problem in problems.errors) == sorted(outside + again)
@@ -59,8 +59,7 @@ def test_each_row_outside_and_each_second_row_is_told(block, addresses):
 
 def test_an_address_of_the_other_family_is_outside():
     problems = FileProblems("map.yaml")
-    table = PtrTable([IPv4Address("10.0.0.1").packed, b"\x0a" + bytes(15)], [b"", b""], [], [1, 2])
-    check_addresses(table, ip_network("10.0.0.0/8"), problems)
+    check_addresses([IPv4Address("10.0.0.1").packed, b"\x0a" + bytes(15)], [1, 2], ip_network("10.0.0.0/8"), problems)
     assert [str(problem).partition(";")[0] for problem in problems.errors] == [
         "map.yaml:2: a00:: lies outside 10.0.0.0/8"
     ]

@@ -1,13 +1,18 @@
 """Zones as the store takes them, made of a few words; and a naive model of what it answers."""
 
 from ipaddress import ip_address, ip_network
+from itertools import groupby
+
+from walk_rows import walk_rows
 
 from blackhole_guard.reserved.addresses import apexes, reverse_name
 from blackhole_guard.store.content import Content, StoredCut, StoredZone
-from blackhole_guard.store.keys import ValueMaker, make_key, read_value
+from blackhole_guard.store.keys import make_key
 from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.columns import Rows, Values
 from blackhole_guard.wire.names import pack_name, suffixes
 from blackhole_guard.wire.records import RRset
+from blackhole_guard.wire.values import make_cname, make_ptrs, read_value
 
 Ptrs = dict[str, str]  # address -> names, blanks between
 
@@ -30,7 +35,7 @@ def make_content(
     ptrs, aliases = ptrs or {}, aliases or {}
     blocks = sorted(map(ip_network, zones), key=lambda each: (each.version, each.network_address, each.prefixlen))
     rows = dict(_make_row(address, text) for address, text in ptrs.items())
-    rows |= {_key(address): ValueMaker().cname(pack_name(target), 60) for address, target in aliases.items()}
+    rows |= {_key(address): make_cname(pack_name(target), 60) for address, target in aliases.items()}
     stored = tuple(
         _make_zone(block, blocks, ptrs, (serials or {}).get(str(block)), str(block) not in built_in, ns or {})
         for block in blocks
@@ -43,11 +48,21 @@ def make_content(
     )
 
 
-def iter_runs(rows, most=5):
-    """Give rows a few at once."""
-    for start in range(0, len(rows), most):
-        keys, values = zip(*rows[start : start + most], strict=True)
-        yield list(keys), list(values)
+def iter_runs(rows, most=1):
+    """Give rows, key and value, a few shelves at once."""
+    shelves = [(family, list(each)) for family, each in groupby(rows, key=lambda row: row[0][:-1])]
+    for family, each in groupby(shelves, key=lambda shelf: shelf[0][0]):
+        run = [rows for _, rows in each]
+        for start in range(0, len(run), most):
+            some = [row for rows in run[start : start + most] for row in rows]
+            values = Values(value for _, value in some)
+            addresses = b"".join(key[1:] for key, _ in some)
+            yield Rows({4: 4, 6: 16}[family], addresses, bytes(values.octets), values.sizes, values.has_entries_only)
+
+
+def rows_of(content):
+    """Give all rows, key and value."""
+    return [(make_key(address), value) for address, value in walk_rows(content.runs())]
 
 
 def _key(address):
@@ -58,7 +73,7 @@ def _make_row(address, text):
     words = text.split()
     ttl = int(words.pop(0)) if words[0].isdigit() else 60
     names = tuple(map(pack_name, words))
-    return _key(address), ValueMaker().ptr(names[0] if len(names) == 1 else names, ttl)
+    return _key(address), make_ptrs(names[0] if len(names) == 1 else names, ttl)
 
 
 def _make_zone(block, blocks, ptrs, serial, mapped, ns):
@@ -119,7 +134,7 @@ class NaiveZones:
             self.rrsets.setdefault(cut.owner, set()).add((RRType.NS, cut.ns.rdatas))
         for host in content.hosts:
             self.rrsets.setdefault(host.owner, set()).add((host.rtype, host.rdatas))
-        for key, value in content.rows():
+        for key, value in rows_of(content):
             rrset = read_value(reverse_name(key[1:]), value)
             self.rrsets.setdefault(rrset.owner, set()).add((rrset.rtype, rrset.rdatas))
         few = {*self.zones, *self.cuts, *(host.owner for host in content.hosts)}

@@ -1,15 +1,16 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_content import make_content
+from store_content import make_content, rows_of
 
 from blackhole_guard.store import difference
 from blackhole_guard.store.difference import compare
-from blackhole_guard.store.keys import owner_of, read_value
+from blackhole_guard.store.keys import owner_of
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.snapshot_file import Meta, write_snapshot_file
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import format_name, pack_name
+from blackhole_guard.wire.values import read_value
 
 TEN, SUB = pack_name("10.in-addr.arpa"), pack_name("1.10.in-addr.arpa")
 BEFORE = {"10.0.0.1": "a.example.com", "10.1.0.1": "b.example.com", "10.1.0.2": "c.example.com d.example.com"}
@@ -129,12 +130,12 @@ contents = st.tuples(
 def test_a_zone_and_its_difference_make_the_new_zone(difference_of, before, after):
     old, new = (make_content(("10.0.0.0/8", "fd00::/8", *zones), ptrs) for zones, ptrs in (before, after))
     found = difference_of(old, new)
-    old_rows, new_rows = rows_of(old), rows_of(new)
+    old_rows, new_rows = rows_by_zone(old), rows_by_zone(new)
     for apex, change in found.zones.items():
         assert set(change.removed) <= old_rows[apex]
         assert (old_rows[apex] - set(change.removed)) | set(change.added) == new_rows[apex]
         assert change.changed is (old_rows[apex] != new_rows[apex])
-    all_old, all_new = dict(old.rows()), dict(new.rows())
+    all_old, all_new = dict(rows_of(old)), dict(rows_of(new))
     assert found.rows == sum(all_old.get(key) != all_new.get(key) for key in {*all_old, *all_new})
     lost = sum(max(0, ptrs_of(value) - ptrs_of(all_new.get(key))) for key, value in all_old.items())
     assert found.lost == lost
@@ -149,9 +150,9 @@ def test_a_shelf_that_stays_may_hold_a_zone_that_comes(difference_of):
     assert found.new_zones == (pack_name("7.0.0.10.in-addr.arpa"),)
 
 
-def rows_of(content):
+def rows_by_zone(content):
     found = {zone.apex: set() for zone in content.zones}
-    for key, value in content.rows():
+    for key, value in rows_of(content):
         for zone in content.zones:
             if any(first <= key <= last for first, last in zone.pieces):
                 found[zone.apex].add((key, value))

@@ -20,16 +20,17 @@ from blackhole_guard.store.journal import (
     newest,
     open_journal,
 )
-from blackhole_guard.store.keys import ValueMaker, make_key
+from blackhole_guard.store.keys import make_key
 from blackhole_guard.store.serial import Serial
 from blackhole_guard.wire.names import format_name, pack_name
+from blackhole_guard.wire.values import make_ptrs
 
 (ZONE,) = make_content().zones
 OTHER = pack_name("20.172.in-addr.arpa")
 
 
 def version(old, new, apex=ZONE.apex, address=(10, 0, 0, 1)):
-    row = make_key(bytes(address)), ValueMaker().ptr(pack_name("a.example.com"), 60)
+    row = make_key(bytes(address)), make_ptrs(pack_name("a.example.com"), 60)
     return StoredVersion(apex, set_serial(ZONE.soa, old), set_serial(ZONE.soa, new), (), (row,), (), (ZONE.ns,))
 
 

@@ -5,14 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blackhole_guard.reserved.addresses import parse_reverse_prefix, reverse_name
-from blackhole_guard.store.keys import ValueMaker, count_ptrs, find_key, find_range, make_key, owner_of, read_value
-from blackhole_guard.wire.codes import RRType
-from blackhole_guard.wire.names import join_labels, pack_name
+from blackhole_guard.store.keys import find_key, find_range, make_key, owner_of
+from blackhole_guard.wire.names import pack_name
 
 addresses = st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16)
-host_names = st.lists(st.sampled_from([b"a", b"host-1", b"x" * 63, b"Example"]), min_size=1, max_size=3).map(
-    join_labels
-)
 
 
 @given(addresses)
@@ -90,25 +86,3 @@ def test_any_name_is_read_as_the_registry_reads_it(parts, tree):
     assert find_key(name) == (make_key(block[0].packed) if whole else None)
     span = None if block is None or whole else (make_key(block[0].packed), make_key(block[-1].packed))
     assert find_range(name) == span
-
-
-@given(st.lists(host_names, min_size=1, max_size=100), st.integers(0, 2**31 - 1), addresses)
-def test_ptrs_are_read_as_they_were_written(names, ttl, address):
-    owner = reverse_name(address)
-    value = ValueMaker().ptr(names[0] if len(names) == 1 else tuple(names), ttl)
-    rrset = read_value(owner, value)
-    assert (rrset.owner, rrset.rtype, rrset.ttl, rrset.rdatas) == (owner, RRType.PTR, ttl, tuple(names))
-    assert count_ptrs(value) == len(names)
-
-
-def test_a_cname_is_no_ptr():
-    value = ValueMaker().cname(pack_name("1.0/26.2.1.10.in-addr.arpa"), 7)
-    rrset = read_value(b"\0", value)
-    assert (rrset.rtype, rrset.ttl, rrset.rdatas) == (RRType.CNAME, 7, (pack_name("1.0/26.2.1.10.in-addr.arpa"),))
-    assert count_ptrs(value) == 0
-
-
-def test_ttls_that_are_remembered_stay_apart():
-    maker = ValueMaker()
-    values = [maker.ptr(b"\1a\0", ttl) for ttl in (5, 6, 5)]
-    assert [read_value(b"\0", value).ttl for value in values] == [5, 6, 5]

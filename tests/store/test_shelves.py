@@ -5,9 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from store_content import iter_runs
 
-from blackhole_guard.store import shelves
-from blackhole_guard.store.content import Content
-from blackhole_guard.store.keys import ValueMaker, make_key, read_value
+from blackhole_guard.store.keys import make_key
 from blackhole_guard.store.shelves import (
     APART,
     find_offset,
@@ -19,12 +17,13 @@ from blackhole_guard.store.shelves import (
 )
 from blackhole_guard.wire.names import join_labels, pack_name
 from blackhole_guard.wire.records import RRset
+from blackhole_guard.wire.values import make_cname, make_ptrs, read_value
 
 LONGEST_NAME = join_labels([b"x" * 63, b"x" * 63, b"x" * 63, b"y" * 49])  # that an entry has room for
 TOO_LONG_NAME = join_labels([b"x" * 63, b"x" * 63, b"x" * 63, b"y" * 50])
 NAME = pack_name("host-1.example.com")
 
-ptr, cname = ValueMaker().ptr, ValueMaker().cname
+ptr, cname = make_ptrs, make_cname
 
 
 def four(number):
@@ -35,7 +34,7 @@ def six(number):
     return make_key(b"\xfd" + number.to_bytes(15, "big"))
 
 
-def pack(rows, most=5):
+def pack(rows, most=1):
     return list(pack_runs(iter_runs(list(rows), most)))
 
 
@@ -84,23 +83,6 @@ def test_more_rows_than_are_taken_at_once(key_of, step):
     packed = pack(rows, 1000)
     assert list(unpack_rows(packed)) == rows
     assert {shelf_of(key) for key, _ in rows} == {key for key, _ in packed if key == shelf_of(key)}
-
-
-@pytest.mark.parametrize(("most", "is_kept"), [(8, True), (7, False)])
-def test_what_is_packed_to_be_compared_is_kept_to_be_written_unless_it_is_too_much(monkeypatch, most, is_kept):
-    monkeypatch.setattr(shelves, "_MOST_KEPT", most)
-    rows = [(four(256 * number), ptr(NAME, 60)) for number in range(8)]
-    walks = []
-
-    def runs():
-        walks.append(1)
-        return iter_runs(rows)
-
-    content = Content((), (), (), runs)
-    expected = [*pack_runs(iter_runs(rows))]
-    assert [*shelves.pack_and_keep(content)] == expected
-    assert [*shelves.pack_content(content)] == [*shelves.pack_content(content)] == expected
-    assert len(walks) == (1 if is_kept else 3)
 
 
 def test_the_octets_of_a_shelf_are_those_that_are_documented():

@@ -4,16 +4,17 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_content import NaiveZones, make_content
+from store_content import NaiveZones, make_content, rows_of
 
 from blackhole_guard.reserved.addresses import apexes, reverse_name
 from blackhole_guard.store.errors import StoreError
-from blackhole_guard.store.keys import ValueMaker, make_key
+from blackhole_guard.store.keys import make_key
 from blackhole_guard.store.shelves import APART, find_offset, read_entry
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.snapshot_file import Meta, write_snapshot_file
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import format_name, pack_name, suffixes
+from blackhole_guard.wire.values import make_ptrs
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def zones(snapshot_of):
 def test_a_snapshot_says_what_was_put_in(zones):
     assert (zones.generation, zones.digest, zones.attachment) == (7, b"digest", b"attached")
     assert (zones.zones, zones.cuts, zones.hosts) == (CONTENT.zones, CONTENT.cuts, CONTENT.hosts)
-    assert list(zones.iter_rows()) == list(CONTENT.rows())
+    assert list(zones.iter_rows()) == list(rows_of(CONTENT))
     facts = zones.facts
     assert [(each.apex, each.label, each.serial, each.records, each.mapped) for each in facts[:2]] == [
         ("10.in-addr.arpa.", "10.0.0.0/8", 0, 3, True),
@@ -178,7 +179,7 @@ def test_a_shelf_shows_the_records_of_its_addresses(zones):
     assert isinstance(shelf, memoryview)
     assert shelf.readonly
     name = pack_name("web.example.com")
-    assert read_entry(shelf, find_offset(shelf, 3)) == ValueMaker().ptr(name, 14400)
+    assert read_entry(shelf, find_offset(shelf, 3)) == make_ptrs(name, 14400)
     assert find_offset(shelf, 4) == APART  # two PTRs
     assert find_offset(shelf, 5) == 0
     assert zones.find_shelf(make_key(bytes((10, 0, 1, 3)))[:-1]) is None

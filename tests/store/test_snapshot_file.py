@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from store_content import make_content
+from store_content import make_content, rows_of
 
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.snapshot import open_snapshot
@@ -109,7 +109,7 @@ def test_a_map_that_is_too_small_grows(path, monkeypatch):
     monkeypatch.setattr("blackhole_guard.store.snapshot_file._ROW", 1)
     write_snapshot_file(path, META, CONTENT)
     snapshot = open_snapshot(path)
-    assert list(snapshot.iter_rows()) == list(CONTENT.rows())
+    assert list(snapshot.iter_rows()) == list(rows_of(CONTENT))
     snapshot.close()
 
 

@@ -11,17 +11,18 @@ import lmdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_content import make_content
+from store_content import make_content, rows_of
 
 from blackhole_guard.store import update as update_module
 from blackhole_guard.store.content import get_serial
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.journal import Journal
-from blackhole_guard.store.keys import owner_of, read_value
+from blackhole_guard.store.keys import owner_of
 from blackhole_guard.store.serial import Serial
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.update import Origin, apply_update, open_store, plan_update, snapshot_path
 from blackhole_guard.wire.names import pack_name
+from blackhole_guard.wire.values import read_value
 
 TEN = pack_name("10.in-addr.arpa")
 ORIGIN = Origin(b"digest", ("a.yaml",), ("*.yaml",))
@@ -389,7 +390,7 @@ def test_a_process_that_is_killed_leaves_the_same_or_the_next_serial(tmp_path, s
 
 def make_served(ptrs):
     content = make_content(ptrs=ptrs)
-    return {content.zones[0].ns} | {read_value(owner_of(key), value) for key, value in content.rows()}
+    return {content.zones[0].ns} | {read_value(owner_of(key), value) for key, value in rows_of(content)}
 
 
 ENDLESS = """

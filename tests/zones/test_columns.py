@@ -1,8 +1,12 @@
+from array import array
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blackhole_guard.config.maps import PtrTable
+from blackhole_guard.wire.columns import Addresses, Values
 from blackhole_guard.wire.names import pack_name
+from blackhole_guard.wire.values import make_ptrs
 from blackhole_guard.zones.columns import format_names, merge_tables
 from blackhole_guard.zones.findings import Findings
 
@@ -11,10 +15,9 @@ A, B = pack_name("a.example.com"), pack_name("b.example.com")
 
 def table(*rows):
     return PtrTable(
-        [bytes((10, 0, 0, row[0])) for row in rows],
-        [row[1] for row in rows],
-        [row[2] if len(row) > 2 else 60 for row in rows],
-        [number + 3 for number in range(len(rows))],
+        Addresses(bytes((10, 0, 0, row[0])) for row in rows),
+        Values(make_ptrs(row[1], row[2] if len(row) > 2 else 60) for row in rows),
+        array("I", [number + 3 for number in range(len(rows))]),
     )
 
 
@@ -55,7 +58,7 @@ def test_the_same_twice_is_one_entry_and_a_warning():
 def test_different_names_are_an_error_that_names_both_places():
     columns, said = merge(table((1, A)), table((1, (A, B))))
     assert said == ["error: b.yaml:3: 10.0.0.1 is a.example.com, b.example.com here and a.example.com at a.yaml:3"]
-    assert columns.names == [A]
+    assert [columns.row(row).names for row in range(len(columns.addresses))] == [(A,)]
 
 
 def test_different_ttls_are_an_error_that_names_both_places():
@@ -68,12 +71,14 @@ def test_different_ttls_are_an_error_that_names_both_places():
 
 def test_what_sources_has_said_is_not_said_again():
     columns, said = merge(table((1, A), (1, B)))
-    assert (columns.names, said) == ([A], [])
+    assert ([columns.row(row).names for row in range(len(columns.addresses))], said) == ([(A,)], [])
 
 
 def test_a_million_contradictions_are_a_thousand_and_one():
     rows = [(bytes((10, n >> 8, n & 255, 1))) for n in range(1500)]
-    tables = [PtrTable(rows[:], [name] * 1500, [1] * 1500, list(range(1500))) for name in (A, B)]
+    tables = [
+        PtrTable(Addresses(rows), Values([make_ptrs(name, 1)] * 1500), array("I", range(1500))) for name in (A, B)
+    ]
     _, said = merge(*tables)
     assert len(said) == 1001
     assert any("more errors than the 1000 before this" in each for each in said)
@@ -81,7 +86,7 @@ def test_a_million_contradictions_are_a_thousand_and_one():
 
 def test_names_of_an_address_are_cut_in_messages():
     assert format_names((A, B, A, B, A)) == "a.example.com, b.example.com, a.example.com and 2 more"
-    assert format_names(A) == "a.example.com"
+    assert format_names((A,)) == "a.example.com"
 
 
 rows = st.lists(st.tuples(st.integers(0, 40), st.sampled_from([A, B, (A, B)]), st.sampled_from([1, 2])), max_size=12)
@@ -100,4 +105,6 @@ def test_merging_equals_a_dictionary(tables):
     assert bool(wrong) == any(each.startswith("error") for each in said)
     for row, address in enumerate(columns.addresses):
         if address[3] not in wrong:
-            assert (columns.names[row], columns.ttls[row]) == model[address[3]]
+            names, *ttl = model[address[3]]
+            assert columns.row(row).names == ((names,) if isinstance(names, bytes) else names)
+            assert [columns.row(row).ttl] == ttl
