@@ -215,7 +215,7 @@ def _write(path: Path) -> Snapshot:
         for number, address in enumerate(_ADDRESSES)
     )
     addresses, values = Addresses(row[0] for row in rows), Values(row[1] for row in rows)
-    run = Rows(4, bytes(addresses.octets), bytes(values.octets), values.sizes, True)
+    run = Rows.of(addresses, values)
     ns = RRset(apex, RRType.NS, 60, (server,))
     zone = StoredZone(apex, "10.0.0.0/8", "10.0.0.0/8", True, 1, soa, ns, len(rows), ())
     content = Content((zone,), (), (), lambda: iter([run]))

@@ -23,6 +23,7 @@ MODE = 0o640  # of the store's files: whoever may read the zones may be put into
 
 _TRAILER = struct.Struct(">8sIQI")
 _MAGIC = b"BHGUARD\n"
+_BEFORE = ".old"  # behind the name of a snapshot: the one that was in its place
 _META = b"\x00"  # the key of all that are no addresses
 _CHUNK = 1 << 20
 _SMALLEST_MAP = 1 << 24  # octets of address space
@@ -147,14 +148,26 @@ def iter_items(transaction: lmdb.Transaction) -> Iterator[Row]:
 def put_in_place(new: str, path: str) -> None:
     """Give a written file its name: from now on it is the snapshot.
 
+    The one before stays under a name of its own until `make_room`. Else its last reader, a worker, would have the work
+    of freeing it: 20 ms for 56 MiB, in which it answers nothing (python -m bench reloads).
+
     Raises:
         StoreError: it cannot be renamed.
     """
     try:
+        make_room(path)
+        with contextlib.suppress(OSError):  # a file system without hard links, or there is no snapshot yet
+            os.link(path, path + _BEFORE)
         os.rename(new, path)
         sync_directory(os.path.dirname(path) or ".")
     except OSError as error:
         raise StoreError(f"the snapshot {path} cannot be put in place: {describe(error, path)}") from error
+
+
+def make_room(path: str) -> None:
+    """Remove the snapshot before the one at `path`: its room, on the disk and in memory, is for the next."""
+    with contextlib.suppress(OSError):
+        os.unlink(path + _BEFORE)
 
 
 def sync_directory(path: str) -> None:

@@ -34,6 +34,7 @@ from blackhole_guard.store.snapshot import Snapshot, open_snapshot
 from blackhole_guard.store.snapshot_file import (
     Meta,
     check_snapshot_file,
+    make_room,
     put_in_place,
     remove,
     write_snapshot_file,
@@ -283,7 +284,8 @@ def apply_update(store: Store, update: Update, origin: Origin, attachment: bytes
     generation = _next_generation(store, now)
     content = update.content
     meta = Meta(generation, origin.digest, attachment, update.zones, content.cuts, content.hosts)
-    new = os.path.join(store.directory, _NEW)
+    new, path = os.path.join(store.directory, _NEW), snapshot_path(store.directory)
+    make_room(path)
     checksum = write_snapshot_file(new, meta, content)
     serials = dict(store.journal.state.serials)
     serials.update({z.apex: StoredSerial(get_serial(z.soa), z.mapped, generation) for z in update.zones})
@@ -300,7 +302,7 @@ def apply_update(store: Store, update: Update, origin: Origin, attachment: bytes
     except StoreError:
         remove(new)
         raise
-    put_in_place(new, snapshot_path(store.directory))
+    put_in_place(new, path)
     return generation
 
 

@@ -6,6 +6,7 @@ with all of them is done by what the interpreter does at once for many.
 
 import sys
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 from operator import lt
@@ -26,6 +27,12 @@ class Rows(NamedTuple):
     values: bytes  # the same; see `values`
     sizes: Sequence[int]  # octets of each value
     has_entries_only: bool  # False: there may be other values, too
+
+    @classmethod
+    def of(cls, addresses: "Addresses", values: "Values") -> "Rows":
+        """Give all of two columns that are in order."""
+        octets = values.read(0, values.size_before(len(values)))
+        return cls(addresses.width, bytes(addresses.octets), octets, values.sizes, values.has_entries_only)
 
 
 class Addresses:
@@ -106,11 +113,12 @@ def read_numbers(octets: bytes | bytearray) -> "array[int]":
 class Values:
     """Values of addresses, in any order."""
 
-    __slots__ = ("_ends", "has_entries_only", "octets", "sizes")
+    __slots__ = ("_ends", "_pieces", "_starts", "has_entries_only", "sizes")
 
     def __init__(self, values: Iterable[bytes] = ()) -> None:
         """Begin with these, each of less than 64 KiB."""
-        self.octets = bytearray()
+        self._pieces = [bytearray()]  # the octets; what is taken over from another column is not copied
+        self._starts = [0]  # of each piece, counted from the first one's start
         self.sizes = array("H")
         self.has_entries_only = True
         self._ends: array[int] | None = None
@@ -121,7 +129,7 @@ class Values:
 
     def __getitem__(self, row: int) -> bytes:
         end = self._find_ends()[row]
-        return bytes(self.octets[end - self.sizes[row] : end])
+        return self.read(end - self.sizes[row], end)
 
     def __iter__(self) -> Iterator[bytes]:
         return map(self.__getitem__, range(len(self)))
@@ -134,21 +142,35 @@ class Values:
     def extend(self, values: Sequence[bytes]) -> None:
         """Add values."""
         if values:
-            self.octets += b"".join(values)
+            self._pieces[-1] += b"".join(values)
             self.sizes.extend(map(len, values))
             self.has_entries_only &= min(values) >= _LEAST_ENTRY
 
     def take(self, others: "Values") -> None:
         """Take over all of another column, which is empty then: a million rows must not stand there twice."""
-        self.octets += others.octets
+        end = self._starts[-1] + len(self._pieces[-1])
+        self._pieces += others._pieces
+        self._starts += [end + start for start in others._starts]
         self.sizes += others.sizes
         self.has_entries_only &= others.has_entries_only
-        others.octets, others.sizes = bytearray(), array("H")
+        others._pieces, others._starts, others.sizes = [bytearray()], [0], array("H")
+
+    def read(self, start: int, end: int) -> bytes:
+        """Give some of the octets."""
+        number = bisect_right(self._starts, start) - 1
+        found, start = [], start - self._starts[number]
+        end -= self._starts[number]
+        while end > 0:
+            piece = self._pieces[number]
+            found.append(bytes(piece[start:end]))
+            start, end, number = 0, end - len(piece), number + 1
+        return b"".join(found)
 
     def settle_ttl(self, ttl: int) -> None:
         """Put a TTL in seconds where none was known."""
         # No other four octets are these: names are ASCII, lengths and counts stand alone, TTLs begin with a zero bit.
-        self.octets = self.octets.replace(_NO_TTL, ttl.to_bytes(4, "big"))
+        known = ttl.to_bytes(4, "big")
+        self._pieces = [piece.replace(_NO_TTL, known) for piece in self._pieces]
 
     def size_before(self, row: int) -> int:
         """Give the octets of all rows before one."""

@@ -120,7 +120,7 @@ class PtrColumns:
             yield Rows(
                 width,
                 bytes(self.addresses.octets[start * width : after * width]),
-                bytes(self.values.octets[before:position]),
+                self.values.read(before, position),
                 sizes[start:after],
                 self.values.has_entries_only,
             )
@@ -200,5 +200,4 @@ def _merge(ptr: PtrColumns, near: range, aliases: Iterable[Alias]) -> Rows:
     found = {ptr.addresses[row]: ptr.values[row] for row in near}
     found |= {alias.address: make_cname(alias.target, alias.ttl) for alias in aliases}
     addresses = sorted(found)
-    values = Values(found[address] for address in addresses)
-    return Rows(4, b"".join(addresses), bytes(values.octets), values.sizes, values.has_entries_only)
+    return Rows.of(Addresses(addresses), Values(found[address] for address in addresses))

@@ -9,7 +9,7 @@ from blackhole_guard.reserved.addresses import apexes, reverse_name
 from blackhole_guard.store.content import Content, StoredCut, StoredZone
 from blackhole_guard.store.keys import make_key
 from blackhole_guard.wire.codes import RRType
-from blackhole_guard.wire.columns import Rows, Values
+from blackhole_guard.wire.columns import Addresses, Rows, Values
 from blackhole_guard.wire.names import pack_name, suffixes
 from blackhole_guard.wire.records import RRset
 from blackhole_guard.wire.values import make_cname, make_ptrs, read_value
@@ -51,13 +51,11 @@ def make_content(
 def iter_runs(rows, most=1):
     """Give rows, key and value, a few shelves at once."""
     shelves = [(family, list(each)) for family, each in groupby(rows, key=lambda row: row[0][:-1])]
-    for family, each in groupby(shelves, key=lambda shelf: shelf[0][0]):
+    for _, each in groupby(shelves, key=lambda shelf: shelf[0][0]):
         run = [rows for _, rows in each]
         for start in range(0, len(run), most):
             some = [row for rows in run[start : start + most] for row in rows]
-            values = Values(value for _, value in some)
-            addresses = b"".join(key[1:] for key, _ in some)
-            yield Rows({4: 4, 6: 16}[family], addresses, bytes(values.octets), values.sizes, values.has_entries_only)
+            yield Rows.of(Addresses(key[1:] for key, _ in some), Values(value for _, value in some))
 
 
 def rows_of(content):

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -8,7 +9,14 @@ from store_content import make_content, rows_of
 
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.snapshot import open_snapshot
-from blackhole_guard.store.snapshot_file import FORMAT, Meta, check_snapshot_file, write_snapshot_file
+from blackhole_guard.store.snapshot_file import (
+    FORMAT,
+    Meta,
+    check_snapshot_file,
+    make_room,
+    put_in_place,
+    write_snapshot_file,
+)
 
 CONTENT = make_content(ptrs={f"10.0.{n >> 8}.{n & 255}": f"host-{n}.example.com" for n in range(3000)})
 META = Meta(1, b"", b"", CONTENT.zones, CONTENT.cuts, CONTENT.hosts)
@@ -150,3 +158,35 @@ def test_a_full_disk_leaves_nothing(tmp_path):
             assert list(mounted.iterdir()) == []
         finally:
             subprocess.run(["umount", str(mounted)], check=True)
+
+
+def test_the_file_before_keeps_its_room_until_the_next_is_written(tmp_path):
+    path, new, old = (str(tmp_path / name) for name in ("snapshot.mdb", "snapshot.mdb.new", "snapshot.mdb.old"))
+    for generation in (1, 2, 3):
+        make_room(path)
+        assert not os.path.exists(old)
+        write_snapshot_file(new, Meta(generation, b"", b"", CONTENT.zones, (), ()), CONTENT)
+        before = os.stat(path).st_ino if generation > 1 else None
+        put_in_place(new, path)
+        assert open_generation(path) == generation
+        assert (os.stat(old).st_ino if generation > 1 else None) == before
+
+
+def open_generation(path):
+    snapshot = open_snapshot(path)
+    generation = snapshot.generation
+    snapshot.close()
+    return generation
+
+
+def test_a_file_system_without_links_has_no_file_before(tmp_path, monkeypatch):
+    def refuse(*paths):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    path, new = str(tmp_path / "snapshot.mdb"), str(tmp_path / "snapshot.mdb.new")
+    for generation in (1, 2):
+        write_snapshot_file(new, Meta(generation, b"", b"", CONTENT.zones, (), ()), CONTENT)
+        put_in_place(new, path)
+        assert open_generation(path) == generation
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["snapshot.mdb"]

@@ -67,6 +67,8 @@ def test_values_come_out_as_they_went_in_but_for_ttls_that_were_not_known(one, o
     assert [column.size_before(row) for row in range(len(column) + 1)][-1] == len(b"".join(one + other))
     rows = list(reversed(range(len(column))))
     assert list(column.pick(rows)) == (one + other)[::-1]
+    octets, ends = b"".join(one + other), range(0, len(b"".join(one + other)) + 1, 7)
+    assert all(column.read(start, end) == octets[start:end] for start in ends for end in ends if start <= end)
     column.settle_ttl(ttl)
     for before, after in zip(one + other, column, strict=True):
         rrset, settled = read_value(A, before), read_value(A, after)
