@@ -14,47 +14,30 @@ from blackhole_guard.server.clients import UNANSWERED_PORTS, find_drop_reason, u
 from blackhole_guard.server.datapath import Own, find_send_reason
 from blackhole_guard.server.mmsg import SLOT, SLOTS, Slots
 from blackhole_guard.server.roles import Meter, Responder, Transport
+from blackhole_guard.server.udp_sockets import UdpSockets
 from blackhole_guard.server.way_back import Reader, WayBack
 
 BATCHES = 2  # of one socket before the loop gets its turn: about a millisecond of work
-_PAUSE = 0.1  # seconds without reading a socket that fails, or it would fail in a tight loop
 _KNOWN = 1 << 16  # sources that need no second look; then all are looked at anew
 _DROP = -1  # the size of a datagram that must not be answered
 
 
-class BatchDatapath:
+class BatchDatapath(UdpSockets):
     """A Datapath of recvmmsg(2) and sendmmsg(2)."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, responder: Responder, meter: Meter, own: Own) -> None:
-        self._loop = loop
-        self._responder = responder
-        self._meter = meter
-        self._own = own
-        self._readers: dict[socket.socket, Reader] = {}
+        super().__init__(loop, responder, meter, own)
         self._slots = Slots()
         self._known: set[int | bytes] = set()
         # As the kernel has them. Datagrams from these ports are looked at one by one.
         self._suspects = {socket.htons(port) for port in (*UNANSWERED_PORTS, *(port for _, port in own))}
-        self.received = 0
 
     def add(self, sock: socket.socket) -> None:
         """Begin to serve a socket."""
-        reader = self._readers[sock] = Reader(sock)
-        if reader.wildcard_port is not None:
-            self._suspects.add(socket.htons(reader.wildcard_port))
-        self._loop.add_reader(sock, self._serve, reader)
-
-    def remove(self, sock: socket.socket) -> None:
-        """Stop serving a socket."""
-        del self._readers[sock]
-        self._loop.remove_reader(sock)
-
-    def drain(self, seconds: float) -> None:
-        """Serve what waits in the sockets by now."""
-        deadline = monotonic() + seconds
-        for reader in self._readers.values():
-            while monotonic() < deadline and self._serve(reader):
-                pass
+        super().add(sock)
+        port = self._readers[sock].wildcard_port
+        if port is not None:
+            self._suspects.add(socket.htons(port))
 
     def _serve(self, reader: Reader) -> bool:
         """Answer a few batches; returns whether there may be more."""
@@ -148,12 +131,3 @@ class BatchDatapath:
 
     def _report(self, error: Exception) -> None:
         self._loop.call_exception_handler({"message": "the responder failed", "exception": error})
-
-    def _pause(self, reader: Reader) -> None:
-        self._meter.add("receive_errors")
-        self._loop.remove_reader(reader.sock)
-        self._loop.call_later(_PAUSE, self._resume, reader)
-
-    def _resume(self, reader: Reader) -> None:
-        if self._readers.get(reader.sock) is reader:
-            self._loop.add_reader(reader.sock, self._serve, reader)

@@ -19,8 +19,9 @@ from blackhole_guard.server import system
 from blackhole_guard.server.batch_datapath import BatchDatapath
 from blackhole_guard.server.channel import Channel, ChannelError, Kind, Message
 from blackhole_guard.server.clients import pack_address
-from blackhole_guard.server.datapath import Datapath, MakeDatapath, Own, PlainDatapath
+from blackhole_guard.server.datapath import Datapath, MakeDatapath, Own
 from blackhole_guard.server.mmsg import is_available
+from blackhole_guard.server.plain_datapath import PlainDatapath
 from blackhole_guard.server.roles import Beat, Log, Meter, Responder
 from blackhole_guard.server.sockets import SlotSockets, is_wildcard
 from blackhole_guard.server.tcp import TcpService

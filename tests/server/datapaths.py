@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 
 from doubles import EchoResponder, RecordingMeter
 
-from blackhole_guard.server import batch_datapath, datapath
+from blackhole_guard.server import batch_datapath, plain_datapath
 from blackhole_guard.server.batch_datapath import BatchDatapath
-from blackhole_guard.server.datapath import PlainDatapath
 from blackhole_guard.server.mmsg import SLOTS
+from blackhole_guard.server.plain_datapath import PlainDatapath
 from blackhole_guard.server.sockets import open_sockets
 
 DATAPATHS = [PlainDatapath, BatchDatapath]
 # Datagrams of one socket before the loop gets its turn.
-TURNS = {PlainDatapath: datapath.BATCH, BatchDatapath: batch_datapath.BATCHES * SLOTS}
+TURNS = {PlainDatapath: plain_datapath.BATCH, BatchDatapath: batch_datapath.BATCHES * SLOTS}
 
 
 @asynccontextmanager
