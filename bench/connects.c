@@ -2,7 +2,7 @@
  *
  *     connects PORT QUERIES CONNECTIONS SECONDS
  *
- * QUERIES: messages, each behind its length in two octets, as over TCP (RFC 1035 section 4.2.2); read again when it ends.
+ * QUERIES: see queries.h.
  * CONNECTIONS: open at once. Each comes from the next of 250 addresses, 127.1.0.1 and up: no server's limit on a client's
  *     connections is met, and none runs out of ports.
  * Prints: queries sent, responses with NOERROR, NXDOMAIN and any other RCODE, and the seconds that it took.
@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "queries.h"
+
 enum { MOST = 256, LARGEST = 4096, SOURCES = 250 };
 
 static struct {
@@ -27,8 +29,6 @@ static struct {
     unsigned char response[LARGEST];
 } connections[MOST];
 
-static unsigned char *queries; /* the file */
-static size_t size, place;
 static uint64_t sent, rcodes[16];
 static uint32_t source;
 static struct sockaddr_in server = {.sin_family = AF_INET};
@@ -39,25 +39,6 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static void load(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file || fseek(file, 0, SEEK_END) != 0)
-        fail(path);
-    size = ftell(file);
-    rewind(file);
-    queries = malloc(size);
-    if (!queries || fread(queries, 1, size, file) != size)
-        fail(path);
-    fclose(file);
 }
 
 static void connect_again(int index)
@@ -79,10 +60,10 @@ static void connect_again(int index)
 static void ask(int index)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-    size_t length = 2 + (queries[place] << 8 | queries[place + 1]);
-    if (send(connections[index].sock, queries + place, length, MSG_NOSIGNAL) != (ssize_t)length)
+    size_t whole;
+    unsigned char *query = next_query(&whole);
+    if (send(connections[index].sock, query, whole, MSG_NOSIGNAL) != (ssize_t)whole)
         fail("send");
-    place = place + length < size ? place + length : 0;
     sent++;
     epoll_ctl(waiting, EPOLL_CTL_MOD, connections[index].sock, &event);
 }
@@ -111,7 +92,7 @@ int main(int count, char **words)
     }
     server.sin_port = htons(atoi(words[1]));
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    load(words[2]);
+    load_queries(words[2]);
     int open = atoi(words[3]) < MOST ? atoi(words[3]) : MOST;
     waiting = epoll_create1(0);
     double start = now(), end = start + atof(words[4]);

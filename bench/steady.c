@@ -2,7 +2,7 @@
  *
  *     steady PORT QUERIES RATE SECONDS TIMES
  *
- * QUERIES: messages, each behind its length in two octets; read again from the start when it ends.
+ * QUERIES: see queries.h.
  * TIMES: written: for each query, in the order of sending, nanoseconds from the moment when it was due to its response,
  *     a native 32-bit integer; all bits set: no response within a second after the last query was sent.
  * Prints: the moment when the first query was due (seconds of CLOCK_MONOTONIC), the numbers of queries sent and of responses
@@ -23,38 +23,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "queries.h"
+
 enum { IDS = 65536, LARGEST = 4096, SECOND = 1000000000 };
 
 static uint32_t *times;          /* of each query */
 static uint32_t query_of[IDS];   /* the number of the last query that had an ID, plus 1 */
 static uint64_t rcodes[16];
-static unsigned char *queries;   /* the file */
-static size_t size;
 
 static int64_t now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static void load(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    if (!file || fseek(file, 0, SEEK_END) != 0)
-        fail(path);
-    size = ftell(file);
-    rewind(file);
-    queries = malloc(size);
-    if (!queries || fread(queries, 1, size, file) != size)
-        fail(path);
-    fclose(file);
 }
 
 static int open_socket(int port)
@@ -96,22 +77,21 @@ int main(int count, char **words)
     int sock = open_socket(atoi(words[1]));
     int64_t latest = 0;
     uint64_t others = 0;
-    load(words[2]);
+    load_queries(words[2]);
     times = malloc(sizeof *times * total);
     memset(times, 0xff, sizeof *times * total);
     int64_t start = now() + SECOND / 5, end = 0; /* whoever started us is at rest by then */
-    for (uint32_t sent = 0, place = 0; sent < total || now() < end;) {
+    for (uint32_t sent = 0; sent < total || now() < end;) {
         int64_t due = start + (int64_t)(sent * gap), late = now() - due;
         if (sent < total && late >= 0) {
-            size_t length = queries[place] << 8 | queries[place + 1];
-            unsigned char *query = queries + place + 2;
+            size_t whole;
+            unsigned char *query = next_query(&whole) + 2;
             query[0] = sent >> 8;
             query[1] = sent;
             query_of[sent % IDS] = sent + 1;
-            if (send(sock, query, length, 0) < 0 && errno != EAGAIN && errno != ECONNREFUSED)
+            if (send(sock, query, whole - 2, 0) < 0 && errno != EAGAIN && errno != ECONNREFUSED)
                 fail("send");
             latest = late > latest ? late : latest;
-            place = place + 2 + length < size ? place + 2 + length : 0;
             if (++sent == total)
                 end = now() + SECOND;
         }
