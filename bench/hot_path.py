@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         known, regions = _learn(snapshot), _make(snapshot)
         for address in _ADDRESSES:
             regions.respond(_query(address[:2] + b"\0\x09"), _SOURCE, over_tcp=False)  # teaches the region alone
-        regions._keep = lambda key, kind, rest: None  # type: ignore[method-assign]
+        regions._keep = lambda key, kind, rest: None
         # The entries of the plain ways are made one behind the other, as those of HotPath were.
         plain = _Plain(known)
         ways: dict[str, _Respond] = {

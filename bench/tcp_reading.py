@@ -146,7 +146,7 @@ def _serve(way: str, listener: socket.socket) -> None:
     os.sched_setaffinity(0, {SERVER_CPU})
 
     async def serve() -> None:
-        service = _WAYS[way](asyncio.get_running_loop(), _Responder(), _Meter(), 1000)  # type: ignore[arg-type]
+        service = _WAYS[way](asyncio.get_running_loop(), _Responder(), _Meter(), 1000)
         service.add(listener)
         await asyncio.Event().wait()
 

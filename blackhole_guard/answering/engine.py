@@ -74,7 +74,7 @@ class Engine:
         """Answer one message as `respond` does, and count it nowhere but in what is not answered. Never raises."""
         try:
             return self._answer_message(octets, source, over_tcp)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with us or the snapshot, who asks gets an answer
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with us or the snapshot, who asks gets an answer
             self._tally.add("answer_errors")
             self._on_error(error)
             return self._answer_with_header(octets, RCode.SERVFAIL)

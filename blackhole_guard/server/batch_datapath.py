@@ -75,7 +75,7 @@ class BatchDatapath(UdpSockets):
         self._sort_out(reader, batch)
         try:
             self._responder.respond_batch(batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it shall cost one datagram, not 128
+        except Exception as error:  # noqa: BLE001  # whatever it is, it shall cost one datagram, not 128
             self._go_on_singly(batch, error)
         errors = slots.send(reader.sock.fileno(), batch.responses)
         for number in errors:
@@ -125,7 +125,7 @@ class BatchDatapath(UdpSockets):
             if batch.sizes[number] != _DROP:
                 try:
                     response = self._responder.respond(batch.message(number), batch.source(number), Transport.UDP)
-                except Exception as another:  # noqa: BLE001 - as before
+                except Exception as another:  # noqa: BLE001  # the next datagram may go better
                     self._report(another)
             batch.put(response)
 

@@ -208,7 +208,7 @@ class _CarefulResponder:
     def refresh(self) -> None:
         try:
             self._responder.refresh()
-        except Exception as error:  # noqa: BLE001  # as the class says
+        except Exception as error:  # noqa: BLE001  # whatever it is, TCP and the counters have their turn
             self._report(error)
 
 

@@ -68,7 +68,7 @@ def test_all_that_is_missing_is_named_at_once_with_its_remedy(monkeypatch):
 
 def test_each_server_comes_first_in_its_turn():
     servers = ["a", "b", "c"]
-    assert [rotated(servers, round_) for round_ in range(4)] == [  # type: ignore[arg-type]
+    assert [rotated(servers, round_) for round_ in range(4)] == [
         ["a", "b", "c"],
         ["b", "c", "a"],
         ["c", "a", "b"],

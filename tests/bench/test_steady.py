@@ -27,7 +27,7 @@ def test_a_lost_query_is_longer_than_any():
 
 
 def test_percentiles_of_a_span_of_time_are_those_of_the_queries_due_in_it():
-    load = Load(start=100.0, rate=10, times=[*range(1, 21)], report=None, late=0.0)  # type: ignore[arg-type]
+    load = Load(start=100.0, rate=10, times=[*range(1, 21)], report=None, late=0.0)
     assert load.percentiles([100]) == [20 / 1e9]
     assert load.percentiles([100], last=101.0) == [10 / 1e9]
     assert load.percentiles([50, 100], first=101.0) == [15 / 1e9, 20 / 1e9]

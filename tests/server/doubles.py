@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from time import monotonic
 
-import pytest
-
 from blackhole_guard.answering.batch import Batch
 from blackhole_guard.config.settings import TcpSettings
 from blackhole_guard.server import roles
@@ -146,9 +144,10 @@ def in_child(function: Callable[..., None], *arguments: object, seconds: float =
 
 
 def in_namespace(function: Callable[..., None], *arguments: object, commands: tuple[str, ...] = ()) -> None:
-    """Run a function in a process with a network namespace of its own. `lo` is up; `commands` are those of ip(8)."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, for a network namespace")
+    """Run a function in a process with a network namespace of its own. `lo` is up; `commands` are those of ip(8).
+
+    Needs root, so its test is marked.
+    """
 
     def run() -> None:
         libc = ctypes.CDLL(None, use_errno=True)

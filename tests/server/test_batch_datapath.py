@@ -65,6 +65,7 @@ def test_dropped_datagrams_stay_so_when_the_responder_fails():
     asyncio.run(check())
 
 
+@pytest.mark.root
 def test_martians_beside_clients_take_nothing_from_them():
     def check():
         asyncio.run(serve())

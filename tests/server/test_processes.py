@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from doubles import in_child
@@ -53,7 +54,7 @@ def test_a_child_has_a_name_and_none_of_our_signals():
 
         def look():
             handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
-            comm = open("/proc/self/comm").read().strip()  # noqa: SIM115
+            comm = Path("/proc/self/comm").read_text().strip()
             blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
             os.write(writer, repr((comm, [handler.name for handler in handlers], blocked)).encode())
             return 0
@@ -82,10 +83,10 @@ def test_a_signal_right_after_the_fork_is_not_lost():
 
 def test_a_child_may_be_offered_to_the_oom_killer():
     def check():
-        before = int(open("/proc/self/oom_score_adj").read())  # noqa: SIM115
+        before = int(Path("/proc/self/oom_score_adj").read_text())
 
         def look():
-            now = int(open("/proc/self/oom_score_adj").read())  # noqa: SIM115
+            now = int(Path("/proc/self/oom_score_adj").read_text())
             return 0 if now == min(1000, before + 300) else 1
 
         assert str(reap_one(fork_child("child", look, 300))) == "exit code 0"
