@@ -1,5 +1,6 @@
 """A real supervisor in a process of its own, with workers that echo and loaders that do what files tell them."""
 
+import contextlib
 import json
 import mmap
 import os
@@ -258,4 +259,13 @@ def children_of(parent):
         state, ppid = stat[stat.rindex(")") + 2 :].split()[:2]
         if int(ppid) == parent and state != "Z":
             found[name] = int(entry)
+    return found
+
+
+def open_files(pid):
+    """Number and kind or path of each descriptor that a process has open (proc(5))."""
+    found = set()
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed by now, as the listing's own is
+            found.add((entry, os.readlink(f"/proc/{pid}/fd/{entry}")))
     return found
