@@ -9,6 +9,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from mmap import mmap
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "Engine": _EngineLoop(snapshot).respond_batch,
         }
         _compare(ways, options.rounds, options.batches)
+        _compare_singly(known, options.rounds, options.batches)
         snapshot.close()
 
 
@@ -76,6 +78,22 @@ def _compare(ways: dict[str, _Respond], rounds: int, batches: int) -> None:
     costs = time_ways(made, rounds)
     filling = costs.pop("filling the slots")
     print_ways(f"{_NAMES} names, ns a message", {name: cost - filling for name, cost in costs.items()})
+
+
+def _compare_singly(path: HotPath, rounds: int, batches: int) -> None:
+    """What a message that comes by itself costs, as all do over TCP."""
+    queries = [_query(address) for address in _ADDRESSES]
+    chance = random.Random(1)
+
+    def ask(*, searching: bool) -> int:
+        for octets in chance.choices(queries, k=64 * batches):
+            if searching:
+                path._behind = 0  # never right
+            path.respond(octets, _SOURCE, over_tcp=True)
+        return 64 * batches
+
+    ways = {"HotPath.respond: end guessed": partial(ask, searching=False), "searched for": partial(ask, searching=True)}
+    print_ways(f"{_NAMES} names one by one, ns a message", time_ways(ways, rounds))
 
 
 def _rounds(

@@ -116,31 +116,41 @@ class HotPath:
             return
         octets = batch.message(number)
         batch.put(self.respond(octets, batch.source(number), over_tcp=False))
-        self._behind = len(octets) - len(_find_key(octets))
 
     def respond(self, octets: bytes, source: bytes, *, over_tcp: bool) -> bytes | None:
         """Answer one message, as `Engine.respond` does."""
-        key = _find_key(octets)
         lane = find_lane(source, over_tcp=over_tcp)
         if source in self._clients or self._admit(source, source):
-            kind = self._tails.find_kind(octets[2 + len(key) :])
-            rest = self._find(key, kind)
+            # Guessed as in a batch: 0.3 us of 1.1 for a message that is known (python -m bench.hot_path).
+            end = len(octets) - self._behind + 2
+            kind, expected = self._tails.known.get(octets[end : end + HEAD], UNKNOWN)
+            rest = self._find(octets[2:end].lower(), kind) if expected == self._behind else None
+            if rest is None:
+                key = _find_key(octets)
+                end = 2 + len(key)
+                self._behind = len(octets) - end + 2
+                kind = self._tails.find_kind(octets[end:])
+                rest = self._find(key, kind)
             if rest is not None:
                 head, account = self._forms.known[kind][rest[-1]]
                 account[lane] += 1
-                return b"".join((octets[:2], head, octets[12 : 2 + len(key)], rest[:-1]))
+                return b"".join((octets[:2], head, octets[12:end], rest[:-1]))
         answered = self._engine.answer_message(octets, source, over_tcp=over_tcp)
         if answered is None:
             return None
         answered.account[lane] += 1
-        self._learn(octets, key, answered)
+        self._learn(octets, _find_key(octets), answered)
         return answered.response
 
     def _find(self, key: bytes, kind: int) -> bytes | None:
         if kind == UNKNOWN[0]:
             return None
         rest = self._caches[kind].get(key)
-        return self._regions.find(key, kind) if rest is None else rest
+        if rest is None:
+            rest = self._regions.find(key, kind)
+            if rest is not None and sum(map(len, self._caches)) < _MOST:
+                self._caches[kind][key] = rest
+        return rest
 
     def _keep(self, key: bytes, kind: int, rest: bytes) -> None:
         """Keep a response; what came first goes when there are too many."""

@@ -279,6 +279,14 @@ class TestMemory:
         for name in ("3.0.0.10", "0.0.0.10", "98.2.0.10", "77.77.0.10", "5.1.0.10", "50.1.0.10", "0.2.0.10"):
             both.ask(compose(pack_name(f"{name}.in-addr.arpa")))
 
+    def test_what_a_neighbour_taught_is_kept_while_there_is_room_and_pushes_out_nothing(self, both, monkeypatch):
+        both.ask(compose(GONE))
+        monkeypatch.setattr(hot_path, "_MOST", 3)
+        for host in range(90, 100):
+            both.ask(compose(pack_name(f"{host}.2.0.10.in-addr.arpa")), over_tcp=True)
+        kept = [key for cache in both.hot._caches for key in cache]
+        assert [key[10:13] for key in kept] == [b"\x0299", b"\x0290", b"\x0291"]
+
     def test_what_came_first_goes_when_the_caches_are_full(self, snapshot, slots, monkeypatch):
         monkeypatch.setattr(hot_path, "_MOST", 8)
         monkeypatch.setattr(regions, "_MOST", 0)
