@@ -36,8 +36,8 @@ _ARGUMENTS = ("-m", "tcp", "-c", "8", "-q", "8")
 
 
 class _AddReader(TcpService):
-    def _open(self, sock: socket.socket, source: bytes) -> None:
-        super()._open(sock, source)
+    def _open(self, sock: socket.socket, source: bytes, now: float) -> None:
+        super()._open(sock, source, now)
         connection = self._connections[sock.fileno()]
         self._epoll.unregister(sock)
         self._loop.add_reader(sock, self._take_turn, connection)
@@ -49,7 +49,8 @@ class _AddReader(TcpService):
         if count:
             self._meter.observe(monotonic() - now)
             self.received += count
-            self._touch(connection)
+            if not connection.closed:
+                self._connections.move_to_end(connection.descriptor)
 
     def forget(self, connection: Connection, reason: str) -> None:
         self._loop.remove_reader(connection.descriptor)
@@ -63,11 +64,11 @@ class _Once(TcpService):
         self._looked = False
         super()._work()
 
-    def _find_due(self) -> bool:
+    def _find_due(self, now: float) -> bool:
         if self._looked:
             return False
         self._looked = True
-        return super()._find_due()
+        return super()._find_due(now)
 
 
 _WAYS: Mapping[str, type[TcpService]] = {"add_reader": _AddReader, "epoll, once": _Once, "epoll, again": TcpService}

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from blackhole_guard.config.settings import TcpSettings
-from blackhole_guard.server.clients import group_client
 from blackhole_guard.server.roles import Responder, Transport
 
 _READ = 16384  # octets read at once: more queries than one turn answers
@@ -74,7 +73,6 @@ class Connection:
     __slots__ = (
         "_active",
         "_begun",
-        "_closed",
         "_ended",
         "_messages",
         "_opened",
@@ -85,12 +83,15 @@ class Connection:
         "_source",
         "_whole",
         "client",
+        "closed",
         "descriptor",
         "due",
     )
 
-    def __init__(self, service: Service, sock: socket.socket, source: bytes, now: float) -> None:
-        self.client = group_client(source)
+    def __init__(self, service: Service, sock: socket.socket, source: bytes, client: bytes, now: float) -> None:
+        """`client`: whom the limits count it for."""
+        self.client = client
+        self.closed = False
         self.descriptor = sock.fileno()
         self.due = False  # it waits for its turn
         self._service = service
@@ -104,12 +105,11 @@ class Connection:
         self._begun: float | None = None  # when the message that is not whole yet began to come
         self._messages = False  # whether there was one
         self._ended = False  # the client sends nothing more, but may still read
-        self._closed = False
 
     def take_turn(self, most: int, now: float) -> int:
         """Send what waits; or read, answer up to `most` messages and send. Returns how many messages there were."""
         self.due = False
-        if self._closed:  # since it became due
+        if self.closed:  # since it became due
             return 0
         if self._outbox:
             self._flush(now)
@@ -148,8 +148,8 @@ class Connection:
 
     def close(self, reason: str) -> None:
         """Close at once; responses that the client has not taken are lost."""
-        assert not self._closed
-        self._closed = True
+        assert not self.closed
+        self.closed = True
         self._service.forget(self, reason)
         if self._outbox:
             # Otherwise the kernel would keep them for a client that does not read, for minutes.
@@ -196,7 +196,7 @@ class Connection:
         waited, self._outbox = self._outbox, _NOTHING
         if self._send(waited):
             self._active = now
-        if self._closed or self._outbox:
+        if self.closed or self._outbox:
             return
         if self._begun is not None:
             self._begun = now  # nothing was read meanwhile, so the client could not have sent it whole
@@ -208,7 +208,7 @@ class Connection:
 
         `found`: the turn had something to do, so the kernel may hold more.
         """
-        if self._closed or self._outbox:
+        if self.closed or self._outbox:
             return
         if self._whole:
             self._service.schedule(self)  # not now: others have waited meanwhile

@@ -157,6 +157,7 @@ class _Worker:
         self._fold()
 
     def _fold(self) -> None:
+        self._service.fold()
         received = self._datapath.received + self._service.received
         if received != self._folded:
             self._folded = received

@@ -28,7 +28,11 @@ class Served:
         self.address = listener.getsockname()
 
     def closed(self, reason):
-        return self.meter.counts["tcp_closed", reason]
+        return self.counted("tcp_closed", reason)
+
+    def counted(self, name, reason=""):
+        self.service.fold()
+        return self.meter.counts[name, reason]
 
     async def connect(self, source=None, receive_buffer=None):
         client = socket.socket(self.listener.family, socket.SOCK_STREAM)

@@ -21,6 +21,7 @@ class TestMessages:
                         await send(client, frame(query(number)))
                         assert await read_message(client) == response_to(query(number))
                     assert served.responder.seen[0] == (query(0), source, Transport.TCP)
+                    served.service.fold()
                     assert served.meter.gauges["tcp_connections"] == 1
                     assert served.service.received == 3
                     assert len(served.meter.observed) == 3

@@ -169,7 +169,7 @@ class TestNumbers:
                     hogs.append(hog)
                     # A third each: silent, half a message, one query and then silence.
                     await send(hog, (b"", b"\0", frame(QUERY))[number % 3])
-                await until(lambda: served.meter.counts["tcp_accepted", ""] == 400)
+                await until(lambda: served.counted("tcp_accepted") == 400)
                 assert len(served.service) <= (16 if sources == 1 else 256)
                 for source in ("127.0.1.1", "127.0.2.1"):
                     start = time.monotonic()
