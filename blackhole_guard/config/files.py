@@ -12,6 +12,7 @@ import stat
 from blackhole_guard.config.problems import FileProblems, ValueProblem
 
 MAX_FILE = 64 * 1024 * 1024  # octets: a million entries and more; a mistaken `include: /var/log/*` ends here
+_PIECE = 1 << 16  # octets read at once: a kernel may let nobody else run meanwhile (python -m bench reloads)
 
 _BOMS = (  # the first that fits holds
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -35,10 +36,14 @@ def read_file(path: str) -> bytes:
     """
     try:
         # O_NONBLOCK: opening a FIFO must not wait for somebody to write.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ValueProblem("is no regular file", "name a file, or a pattern such as `zones/*.yaml`")
-            data = file.read(MAX_FILE + 1)
+            pieces, left = [], MAX_FILE + 1
+            while left > 0 and (piece := file.read(min(_PIECE, left))):
+                pieces.append(piece)
+                left -= len(piece)
+            data = b"".join(pieces)
     except (OSError, ValueError) as error:
         if isinstance(error, ValueProblem):
             raise

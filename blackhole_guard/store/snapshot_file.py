@@ -9,6 +9,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 
 import lmdb
 import msgspec
@@ -25,7 +26,8 @@ _TRAILER = struct.Struct(">8sIQI")
 _MAGIC = b"BHGUARD\n"
 _BEFORE = ".old"  # behind the name of a snapshot: the one that was in its place
 _META = b"\x00"  # the key of all that are no addresses
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16  # octets read at once: a kernel may let nobody else run meanwhile
+_AT_ONCE = 1 << 22  # octets that are in memory before they are written
 _SMALLEST_MAP = 1 << 24  # octets of address space
 _ROW = 128  # octets that most rows stay below, with their share of their shelf and what LMDB adds
 
@@ -65,19 +67,30 @@ def _write_pages(path: str, meta: Meta, content: Content) -> None:
     while True:
         # The size of the map is what each reader must find room for, so it is not simply huge.
         try:
-            with (
-                contextlib.closing(
-                    lmdb.open(path, subdir=False, lock=False, map_size=size + len(packed), mode=MODE)
-                ) as env,
-                env.begin(write=True) as transaction,
-                transaction.cursor() as cursor,
-            ):
-                cursor.put(_META, packed, append=True)
-                cursor.putmulti(pack_runs(content.runs()), append=True)
+            # Synced once, when it is whole: see `_seal`.
+            with contextlib.closing(
+                lmdb.open(path, subdir=False, lock=False, map_size=size + len(packed), mode=MODE, sync=False)
+            ) as env:
+                _put_all(env, chain(((_META, packed),), pack_runs(content.runs())))
                 return
         except lmdb.MapFullError:
             remove(path)
             size *= 2
+
+
+def _put_all(env: lmdb.Environment, items: Iterator[Row]) -> None:
+    """Write items, which come in the order of their keys, in as many transactions as keep the memory for them small."""
+    for first in items:
+        with env.begin(write=True) as transaction, transaction.cursor() as cursor:
+            cursor.putmulti(_take(chain((first,), items)), append=True)
+
+
+def _take(items: Iterator[Row]) -> Iterator[Row]:
+    """Take items from an iterator until they have _AT_ONCE octets."""
+    octets = 0
+    while octets < _AT_ONCE and (item := next(items, None)) is not None:
+        octets += len(item[1])
+        yield item
 
 
 def _seal(path: str) -> int:
