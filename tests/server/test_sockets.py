@@ -50,6 +50,26 @@ class TestGroups:
         finally:
             held.close()
 
+    @pytest.mark.parametrize("entry", ["127.0.0.1:0", "[::1]:0"])
+    def test_a_connection_is_what_any_listening_socket_gives(self, entry):
+        held = open_sockets([entry], 53, 1)
+        try:
+            listener = held.slots[0].tcp[0]
+            seen = []
+            for accept in (listener.accept, lambda: socket.socket.accept(listener)):
+                with socket.create_connection(listener.getsockname()[:2]) as client:
+                    select.select([listener], [], [], 2)
+                    sock, address = accept()
+                    with sock:
+                        assert address == client.getsockname()
+                        assert sock.getpeername() == address
+                        seen.append((type(sock), sock.family, sock.type, sock.proto, sock.gettimeout()))
+            assert seen[0] == seen[1]
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+        finally:
+            held.close()
+
     def test_a_port_in_use_is_refused_and_its_holder_named(self):
         held = open_sockets(["127.0.0.1:0"], 53, 1)
         try:
