@@ -5,6 +5,7 @@ PTR of a whole address there is answered by the store's ready records, or by the
 the region gets. What a region must know it learns from answers of the engine.
 """
 
+from collections.abc import Iterable
 from struct import Struct
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from blackhole_guard.answering.tally import Account, Tally, qtype_label
 from blackhole_guard.answering.zone_reader import ServedZone, Shelf, ShelfReader
 from blackhole_guard.reserved.addresses import IP6_ARPA, parse_reverse_name, parse_reverse_prefix
 from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.edns import MIN_PAYLOAD
 from blackhole_guard.wire.header import AA, response_flags
 from blackhole_guard.wire.names import is_subdomain
 
@@ -37,6 +39,9 @@ _DOTS = b"\x01" * 32  # the lengths of its labels
 _EDGES = frozenset((bytes(8), b"\xff" * 8))  # interface identifiers
 _NIBBLES = frozenset(b"0123456789abcdef")
 _APART = 0xFFFF  # an offset in a shelf
+_POINTER = 0xC0  # the first octet of one, at least (RFC 1035 section 4.1.4)
+_SOA = RRType.SOA.to_bytes(2)
+_RDATA = 12  # where it begins in a record whose owner is a pointer
 _NOWHERE = 1024  # is not twice an octet
 
 
@@ -53,6 +58,7 @@ class Region(NamedTuple):
 
     zone: ServedZone
     prefix: bytes  # of the keys of its shelves
+    sizes: tuple[int, ...]  # octets that the key of an address in it may have
     endings: _Endings
 
 
@@ -147,9 +153,22 @@ class Regions:
         if region is None:
             return
         ending = self._find_ending(region, key[:_HEADER], kind, opt)
-        if ending is not None and negative is not None:
-            is_edge = address[8:] in _EDGES if len(address) == 16 else address[3] in (0, 255)
-            ending[1][is_edge][len(key)] = negative
+        if ending is not None and negative is not None and not ending[1][0]:
+            self._learn_negative(region, key, kind, ending, negative)
+
+    def _learn_negative(self, region: Region, key: bytes, kind: int, ending: _Ending, negative: bytes) -> None:
+        """Learn all NXDOMAINs of a region from one of them.
+
+        They differ where they point into the message, by as much as the questions' lengths do, and in their accounts.
+        """
+        head, _ = self._forms.known[kind][negative[-1]]
+        pointers = _find_pointers(negative)
+        for shape, endings in zip((Shape.HOST, Shape.NETWORK), ending[1], strict=True):
+            form = self._forms.find(kind, head, self._account(region.zone, shape, Outcome.NXDOMAIN))
+            if form is not None and pointers:
+                for size in region.sizes:
+                    if 2 + size + len(negative) - 1 <= MIN_PAYLOAD:
+                        endings[size] = _shift(negative[:-1], pointers, size - len(key)) + form
 
     def _find_start(self, name: bytes, apex: bytes) -> int | None:
         """Say where in an address's name the name of the region begins that it is in; None: it is in none.
@@ -172,7 +191,9 @@ class Regions:
             block = parse_reverse_prefix(name)
             assert block is not None  # it is a part of an address's name
             prefix = b"\x06" if len(address) == 16 else b"\x04" + address[: block.prefixlen // 8]
-            region = self._known[suffix] = Region(zone, prefix, tuple({} for _ in range(KINDS)))
+            size, labels = _HEADER + len(suffix), 5 - len(prefix)  # a label of an octet has two to four octets
+            sizes = (_IPV6_KEY,) if len(address) == 16 else tuple(range(size + 2 * labels, size + 4 * labels + 1))
+            region = self._known[suffix] = Region(zone, prefix, sizes, tuple({} for _ in range(KINDS)))
             if len(address) == 16:
                 self._ipv6_sizes = tuple(sorted({*self._ipv6_sizes, len(suffix)}))
         return region
@@ -184,15 +205,39 @@ class Regions:
             flags = response_flags(int.from_bytes(header[:2])) | AA
             head = _HEAD.pack(flags | RCODES[Outcome.ANSWER], 1, 1, 0, kind != 0)
             forms = [
-                self._forms.find(kind, head, self._account(region.zone, shape)) for shape in (Shape.HOST, Shape.NETWORK)
+                self._forms.find(kind, head, self._account(region.zone, shape, Outcome.ANSWER))
+                for shape in (Shape.HOST, Shape.NETWORK)
             ]
             if forms[0] is not None and forms[1] is not None:
                 endings[header] = (opt + forms[0], opt + forms[1]), ({}, {})
         return endings.get(header)
 
-    def _account(self, zone: ServedZone, shape: Shape) -> Account:
-        others = tuple(list_ledger_keys(zone.block, shape, Outcome.ANSWER))
-        return self._tally.open_account(qtype_label(RRType.PTR), RCODES[Outcome.ANSWER].name, others)
+    def _account(self, zone: ServedZone, shape: Shape, outcome: Outcome) -> Account:
+        others = tuple(list_ledger_keys(zone.block, shape, outcome))
+        return self._tally.open_account(qtype_label(RRType.PTR), RCODES[outcome].name, others)
+
+
+def _find_pointers(negative: bytes) -> list[int]:
+    """Find where what follows the question in an NXDOMAIN points into the message; nothing if it is no SOA of ours."""
+    if negative[0] < _POINTER or negative[2:4] != _SOA:
+        return []
+    found, position = [0], _RDATA
+    for _ in range(2):  # MNAME and RNAME (RFC 1035 section 3.3.13)
+        while 0 < negative[position] < _POINTER:
+            position += 1 + negative[position]
+        if negative[position]:
+            found.append(position)
+            position += 1
+        position += 1
+    return found
+
+
+def _shift(octets: bytes, pointers: Iterable[int], by: int) -> bytes:
+    """Have the pointers of a message's end lead as many octets further on."""
+    shifted = bytearray(octets)
+    for at in pointers:
+        shifted[at : at + 2] = (int.from_bytes(shifted[at : at + 2]) + by).to_bytes(2)
+    return bytes(shifted)
 
 
 def _read(place: _Place, key: bytes, kind: int, host: int, is_edge: bool) -> bytes | None:

@@ -188,6 +188,15 @@ class TestMessagesThatAreNearlyTheSame:
             both.ask_batch([Sent(compose(pack_name(name)))] * 20, is_ipv6=False)
         both.check_counts()
 
+    @pytest.mark.parametrize("first", ["99.2.0.10.in-addr.arpa", "0.200.0.10.in-addr.arpa", "7.1.0.10.in-addr.arpa"])
+    def test_one_missing_address_teaches_what_all_of_its_region_get(self, both, first):
+        both.ask(compose(pack_name(first)))
+        both.forbid_engine()  # `ask` compares with another one
+        for host in (0, 5, 77, 254, 255):
+            for third in (2, 33, 201, 255):
+                both.ask(compose(pack_name(f"{host}.{third}.0.10.in-addr.arpa")))
+        both.check_counts()
+
     def test_what_did_not_fit_for_one_client_is_whole_for_another(self, both):
         long = pack_name("11.0.0.10.in-addr.arpa")
         sizes = [(opt(size=size), 0, 1) for size in (512, 1232, 512, 4096, 0)]
