@@ -58,6 +58,7 @@ class SnapshotResponder:
         self._generation = 0
         self._retry_at = 0.0
         self._snapshot: Snapshot | None = None
+        self._before: Snapshot | None = None  # to be closed in another turn than the one that replaced it
         self._hot_path: HotPath | None = None
 
     def respond(self, octets: bytes, source: bytes, transport: Transport) -> bytes | None:
@@ -79,6 +80,10 @@ class SnapshotResponder:
         generation = self._cells[GENERATION]
         if generation != self._generation:
             self._follow(generation)
+        elif self._before is not None:
+            # Not in the turn that opened its successor: each takes some milliseconds, and queries wait.
+            self._before.close()
+            self._before = None
 
     def fold(self, now: float) -> None:
         """Bring what was counted to the page."""
@@ -102,8 +107,8 @@ class SnapshotResponder:
         except Exception:
             snapshot.close()
             raise
-        before, self._snapshot, self._hot_path = self._snapshot, snapshot, hot_path
+        if self._before is not None:
+            self._before.close()
+        self._before, self._snapshot, self._hot_path = self._snapshot, snapshot, hot_path
         self.tcp_limits = server.tcp
         self._generation, self._retry_at = generation, 0.0
-        if before is not None:
-            before.close()
