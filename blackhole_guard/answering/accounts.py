@@ -1,6 +1,6 @@
 """Which account a message that was read belongs to: the counters that its answer moves, the ledger's among them."""
 
-from blackhole_guard.answering.answer import Answer, Outcome, Refusal
+from blackhole_guard.answering.answer import RCODES, Answer, Outcome, Refusal
 from blackhole_guard.answering.ledger import Shape, find_shape
 from blackhole_guard.answering.tally import LEDGER_OUTCOMES, NO_TYPE, PUBLIC, Account, Key, Tally, qtype_label
 from blackhole_guard.answering.zone_reader import ServedZone
@@ -8,18 +8,49 @@ from blackhole_guard.reserved.registry import BLOCKS
 from blackhole_guard.wire.codes import Opcode
 from blackhole_guard.wire.query import Query
 
+# All that decides an account: the type as it is counted, the opcode, the outcome, why it is refused, and the block and
+# the shape where the name is in a zone of ours. Closed sets, so no client can make the accounts many.
+_Kind = tuple[str, int, Outcome, Refusal | None, str | None, Shape | None]
 
-def open_account(tally: Tally, query: Query, answer: Answer) -> Account:
-    """Find the account of an answer."""
-    keys: list[Key] = []
-    if answer.refusal is not None:
-        keys.append(("refused", answer.refusal))
-    if query.opcode == Opcode.UPDATE and answer.refusal is not Refusal.CLIENT:
-        keys.append(("updates", answer.rcode.name.lower()))
-    if answer.zone is not None:
-        keys += list_ledger_keys(answer.zone.block, _find_shape(query, answer, answer.zone), answer.outcome)
-    is_query = query.opcode == Opcode.QUERY and query.question
-    return tally.open_account(qtype_label(query.qtype) if is_query else NO_TYPE, answer.rcode.name, tuple(keys))
+
+class Accounts:
+    """Finds the accounts of answers in a tally. Each kind of answer is spelled out once, when it is first given."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._known: dict[_Kind, Account] = {}
+
+    def find(self, query: Query, answer: Answer) -> Account:
+        """Find the account of an answer."""
+        opcode, zone = query.opcode, answer.zone
+        label = qtype_label(query.qtype) if opcode == Opcode.QUERY and query.question else NO_TYPE
+        block, shape = None, None
+        if zone is not None:
+            block, shape = zone.block, _find_shape(query, answer, zone)
+        kind = (label, opcode, answer.outcome, answer.refusal, block, shape)
+        account = self._known.get(kind)
+        if account is None:
+            account = self._known[kind] = self._open(*kind)
+        return account
+
+    def _open(
+        self,
+        qtype: str,
+        opcode: int,
+        outcome: Outcome,
+        refusal: Refusal | None,
+        block: str | None,
+        shape: Shape | None,
+    ) -> Account:
+        keys: list[Key] = []
+        rcode = RCODES[outcome].name
+        if refusal is not None:
+            keys.append(("refused", refusal))
+        if opcode == Opcode.UPDATE and refusal is not Refusal.CLIENT:
+            keys.append(("updates", rcode.lower()))
+        if shape is not None:
+            keys += list_ledger_keys(block, shape, outcome)
+        return self._tally.open_account(qtype, rcode, tuple(keys))
 
 
 def list_ledger_keys(block: str | None, shape: Shape, outcome: Outcome) -> list[Key]:

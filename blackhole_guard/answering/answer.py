@@ -4,8 +4,8 @@ RFC 1034 section 4.3.2 for the outcomes; RFC 8914 section 4 for what an extended
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from blackhole_guard.answering.zone_reader import Delegation, ServedZone
 from blackhole_guard.wire.codes import ExtendedError, RCode
@@ -57,8 +57,7 @@ EXTENDED_ERRORS: Mapping[Refusal | None, ExtendedError] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What to answer, before it is octets."""
 
     outcome: Outcome

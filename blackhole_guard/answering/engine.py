@@ -3,31 +3,47 @@
 RFC 8906 (answer whatever comes), RFC 6891 (EDNS), RFC 1996 and 2136 (NOTIFY and UPDATE, which we do not take), RFC 4892
 and RFC 5001 (who answers), RFC 8914 (why not). Left out: DNS cookies, rate limits, transfers.
 A response without its OPT depends on the flags, the question, the room that there is, and the kind of OPT alone.
+
+What many responses have alike is made once: the SOA of a denial (12 us a message, else 23), the OPT (1.1 us less), the
+account (2 us less). Measured: python -m bench.cold_path
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from blackhole_guard.answering.accounts import open_account
+from blackhole_guard.answering.accounts import Accounts
 from blackhole_guard.answering.answer import EXTENDED_ERRORS, Answer, Outcome, Refusal, refuse
 from blackhole_guard.answering.lookup import find_answer
 from blackhole_guard.answering.policy import Policy
 from blackhole_guard.answering.tally import NO_TYPE, Account, Tally, find_lane
 from blackhole_guard.answering.zone_reader import ZoneReader
 from blackhole_guard.wire.codes import Opcode, OptionCode, RCode, RRClass, RRType
-from blackhole_guard.wire.edns import MIN_PAYLOAD, Edns, render_opt
+from blackhole_guard.wire.edns import MIN_PAYLOAD, render_opt
 from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.header import HEADER, render_header_only
 from blackhole_guard.wire.query import Query, parse_query
 from blackhole_guard.wire.records import RRset
-from blackhole_guard.wire.response import MAX_MESSAGE, Sections, attach, render_response
+from blackhole_guard.wire.response import (
+    MAX_MESSAGE,
+    NO_RECORDS,
+    NOTHING_RENDERED,
+    RenderedSections,
+    Sections,
+    attach,
+    render_response,
+    render_sections,
+)
 from blackhole_guard.wire.tsig import render_unknown_key
 
 # Types that are no data and cannot be asked for (RFC 6891 section 6.1.1, RFC 8945 section 4.2).
 _NEVER_ASKED = frozenset((RRType.OPT, RRType.TSIG))
 _TRANSFERS = frozenset((RRType.AXFR, RRType.IXFR))
+_NEGATIVE = frozenset((Outcome.NODATA, Outcome.NXDOMAIN))
 _LEAST_OPT = render_opt(0, rcode=0, dnssec_ok=False)
 _ERROR_SIZE = 6  # octets of an extended error without text, the option's header included
+_MOST_DENIALS = 4096  # a few hundred octets each
+
+_OptKind = tuple[int, bool, Refusal | None, bool]  # upper bits of the RCODE, DO, the error that is told, NSID
 
 
 class Answered(NamedTuple):
@@ -37,10 +53,14 @@ class Answered(NamedTuple):
     account: Account  # where it is to be counted
     query: Query | None = None  # None: the message could not be read
     answer: Answer | None = None  # None: as `query`
+    opt: bytes = b""  # that of the response
 
 
 class Engine:
-    """Answers messages out of one snapshot, by one policy. Keeps nothing between two messages but the tally."""
+    """Answers messages out of one snapshot, by one policy.
+
+    Of messages it keeps nothing but what the tally counts. What it renders and many responses have alike, it keeps.
+    """
 
     def __init__(
         self,
@@ -53,7 +73,10 @@ class Engine:
         self._zones = zones
         self._policy = policy
         self._tally = tally
+        self._accounts = Accounts(tally)
         self._on_error = on_error
+        self._opts: dict[_OptKind, bytes] = {}
+        self._denials: dict[tuple[bytes, int], RenderedSections] = {}  # by owner of the SOA, octets of the question
 
     def respond(self, octets: bytes, source: bytes, *, over_tcp: bool) -> bytes | None:
         """Answer one message. Never raises.
@@ -73,23 +96,24 @@ class Engine:
     def answer_message(self, octets: bytes, source: bytes, *, over_tcp: bool) -> "Answered | None":
         """Answer one message as `respond` does, and count it nowhere but in what is not answered. Never raises."""
         try:
-            return self._answer_message(octets, source, over_tcp)
+            try:
+                query = parse_query(octets)
+            except WireError as error:
+                return self._answer_unread(octets, error)
+            answer = self.find_answer(query, source, over_tcp=over_tcp)
+            account = self._accounts.find(query, answer)
+            opt = self._find_opt(query, answer)
+            return Answered(self._render(query, answer, opt, over_tcp), account, query, answer, opt)
         except Exception as error:  # noqa: BLE001  # whatever is wrong with us or the snapshot, who asks gets an answer
             self._tally.add("answer_errors")
             self._on_error(error)
             return self._answer_with_header(octets, RCode.SERVFAIL)
 
-    def _answer_message(self, octets: bytes, source: bytes, over_tcp: bool) -> "Answered | None":
-        try:
-            query = parse_query(octets)
-        except WireError as error:
-            if error.rcode is not None:
-                return self._answer_with_header(octets, RCode(error.rcode))
-            self._tally.add("unanswered", "short" if len(octets) < HEADER.size else "response")
-            return None
-        answer = self.find_answer(query, source, over_tcp=over_tcp)
-        account = open_account(self._tally, query, answer)
-        return Answered(self._render(query, answer, over_tcp), account, query, answer)
+    def _answer_unread(self, octets: bytes, error: WireError) -> "Answered | None":
+        if error.rcode is not None:
+            return self._answer_with_header(octets, RCode(error.rcode))
+        self._tally.add("unanswered", "short" if len(octets) < HEADER.size else "response")
+        return None
 
     def _answer_with_header(self, octets: bytes, rcode: RCode) -> "Answered":
         return Answered(render_header_only(octets, rcode), self._tally.open_account(NO_TYPE, rcode.name))
@@ -104,10 +128,8 @@ class Engine:
             return Answer(Outcome.BADVERS)
         if query.tsig is not None:
             return Answer(Outcome.BADKEY)
-        if query.opcode == Opcode.UPDATE:
-            return self._answer_update(query)
-        if query.opcode == Opcode.NOTIFY:
-            return Answer(Outcome.NOTAUTH)
+        if query.opcode != Opcode.QUERY:
+            return self._answer_update(query) if query.opcode == Opcode.UPDATE else Answer(Outcome.NOTAUTH)
         if query.qclass != RRClass.IN:
             return self._answer_other_class(query)
         if query.qtype in _NEVER_ASKED:
@@ -135,23 +157,40 @@ class Engine:
         rrset = RRset(owner=query.qname, rtype=RRType.TXT, ttl=0, rdatas=(bytes((len(text),)) + text,))
         return Answer(Outcome.ANSWER, Sections(answer=(rrset,)), authoritative=True)
 
-    def _render(self, query: Query, answer: Answer, over_tcp: bool) -> bytes:
-        limit = self._limit(query, answer, over_tcp)
-        opt = self.render_opt(query, answer)
-        tsig = render_unknown_key(query.tsig) if answer.outcome is Outcome.BADKEY and query.tsig is not None else b""
+    def _render(self, query: Query, answer: Answer, opt: bytes, over_tcp: bool) -> bytes:
+        limit = self._limit(query, over_tcp)
+        tsig = render_unknown_key(query.tsig) if query.tsig is not None and answer.outcome is Outcome.BADKEY else b""
+        room = limit - len(opt) - len(tsig)
+        rendered = self._render_sections(query, answer, room)
         response = render_response(
-            query,
-            answer.sections,
-            rcode=answer.rcode,
-            authoritative=answer.authoritative,
-            limit=limit - len(opt) - len(tsig),
+            query, rendered, rcode=answer.rcode, authoritative=answer.authoritative, limit=room, opt=opt
         )
-        for record in (opt, tsig):
-            if record and len(response) + len(record) <= limit:
-                response = attach(response, record)
-        return response
+        return attach(response, tsig) if tsig and len(response) + len(tsig) <= limit else response
 
-    def _limit(self, query: Query, answer: Answer, over_tcp: bool) -> int:
+    def _render_sections(self, query: Query, answer: Answer, limit: int) -> RenderedSections | None:
+        outcome, sections = answer.outcome, answer.sections
+        if sections is NO_RECORDS:
+            return NOTHING_RENDERED
+        if outcome in _NEGATIVE and not sections.answer:
+            return self._find_denial(query, sections)
+        return render_sections(query, sections, limit)
+
+    def _find_denial(self, query: Query, sections: Sections) -> RenderedSections | None:
+        """Find what a negative answer has behind the question: the SOA of a zone that the question's name lies in.
+
+        Its name ends the question's, so behind questions of one length it is always the same octets.
+        """
+        key = (sections.authority[0].owner, len(query.question))
+        denial = self._denials.get(key)
+        if denial is None:
+            denial = render_sections(query, sections, MAX_MESSAGE)
+            if denial is not None:
+                if len(self._denials) == _MOST_DENIALS:
+                    self._denials.clear()
+                self._denials[key] = denial
+        return denial
+
+    def _limit(self, query: Query, over_tcp: bool) -> int:
         """Say how many octets a response may have."""
         if over_tcp:
             return MAX_MESSAGE
@@ -159,27 +198,30 @@ class Engine:
             return MIN_PAYLOAD
         return min(query.edns.payload_size, self._policy.udp_payload_size)
 
-    def render_opt(self, query: Query, answer: Answer) -> bytes:
-        """Render the OPT of a response; empty: it has none, for the query has none."""
-        if query.edns is None:
+    def _find_opt(self, query: Query, answer: Answer) -> bytes:
+        """Find the OPT of a response; empty: it has none, for the query has none."""
+        edns, told = query.edns, answer.refusal
+        if edns is None:
             return b""
-        return render_opt(
-            self._policy.udp_payload_size,
-            rcode=answer.rcode,
-            dnssec_ok=query.edns.dnssec_ok,
-            options=self._options(query, query.edns, answer),
-        )
-
-    def _options(self, query: Query, edns: Edns, answer: Answer) -> list[tuple[int, bytes]]:
-        error = EXTENDED_ERRORS.get(answer.refusal)
-        options = [] if error is None else [(int(OptionCode.EXTENDED_ERROR), error.to_bytes(2))]
-        if answer.refusal is Refusal.CLIENT:
+        with_nsid = self._policy.nsid is not None and OptionCode.NSID in edns.options
+        if told is Refusal.CLIENT:
             # A stranger's address may be forged: nothing is amplified towards it, so the reason is given where it fits.
-            fits = HEADER.size + len(query.question) + len(_LEAST_OPT) + _ERROR_SIZE <= query.size
-            return options if fits else []
-        if self._policy.nsid is not None and OptionCode.NSID in edns.options:
-            options.append((int(OptionCode.NSID), self._policy.nsid))
-        return options
+            with_nsid = False
+            if HEADER.size + len(query.question) + len(_LEAST_OPT) + _ERROR_SIZE > query.size:
+                told = None
+        kind = (answer.rcode >> 4, edns.dnssec_ok, told, with_nsid)
+        opt = self._opts.get(kind)
+        if opt is None:
+            opt = self._opts[kind] = self._render_opt(*kind)
+        return opt
+
+    def _render_opt(self, upper_rcode: int, dnssec_ok: bool, told: Refusal | None, with_nsid: bool) -> bytes:
+        error, nsid = EXTENDED_ERRORS.get(told), self._policy.nsid
+        options = [] if error is None else [(int(OptionCode.EXTENDED_ERROR), error.to_bytes(2))]
+        if with_nsid and nsid is not None:
+            options.append((int(OptionCode.NSID), nsid))
+        size = self._policy.udp_payload_size
+        return render_opt(size, rcode=upper_rcode << 4, dnssec_ok=dnssec_ok, options=options)
 
 
 def _answer_transfer(query: Query, over_tcp: bool) -> Answer:

@@ -30,8 +30,10 @@ from blackhole_guard.wire.header import TC
 from blackhole_guard.wire.query import Query
 
 _MOST = 24576  # responses that are kept, about 250 octets each
+_ONE_IN = 16  # answers of the engine is learned from when there are so many, so that a flood of names pushes out little
 _AT_ONCE = 256  # keys that are looked up to go next
 _MOST_CLIENTS = 1 << 16
+_PTR_IN = int(RRType.PTR).to_bytes(2) + int(RRClass.IN).to_bytes(2)  # the end of a question for the name of an address
 _PERSONAL = frozenset((Refusal.CLIENT, Refusal.TRANSFER))  # these depend on more than the octets
 
 
@@ -48,6 +50,7 @@ class HotPath:
         self._caches: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(KINDS))
         self._oldest: tuple[list[bytes], ...] = tuple([] for _ in range(KINDS))  # keys that go next, the first one last
         self._clients: set[int | bytes] = set()  # who may ask, as far as they have asked
+        self._answered = 0  # by the engine
         self._behind = 2  # of the last message: octets from the question's end to its own, and the two of the ID
 
     def respond_batch(self, batch: Batch) -> None:
@@ -79,6 +82,11 @@ class HotPath:
                     slot[end:after] = rest
                     done(after - 1)
                     continue
+                # The end of any message looks as if no OPT were behind it: where the question ends must be right, too.
+                if size > 0 and key.find(0, 10) + 5 == end:
+                    self._respond_anew(batch, key, kind)
+                    room -= 1
+                    continue
             rest = None
             self._respond_slowly(batch)
             behind = self._behind
@@ -108,6 +116,11 @@ class HotPath:
         self._clients.add(sender)
         return True
 
+    def _respond_anew(self, batch: Batch, key: bytes, kind: int) -> None:
+        """Answer the next message of a batch: from who may ask, well understood, but not known."""
+        number = len(batch.responses)
+        batch.put(self._ask_engine(batch.message(number), key, kind, batch.source(number), False))
+
     def _respond_slowly(self, batch: Batch) -> None:
         """Answer the next message of a batch, whatever it is."""
         number = len(batch.responses)
@@ -115,36 +128,49 @@ class HotPath:
             batch.put(None)
             return
         octets = batch.message(number)
-        batch.put(self.respond(octets, batch.source(number), over_tcp=False))
+        key = _find_key(octets)
+        batch.put(self._respond(octets, key, batch.source(number), over_tcp=False))
+        self._behind = len(octets) - len(key)
 
     def respond(self, octets: bytes, source: bytes, *, over_tcp: bool) -> bytes | None:
         """Answer one message, as `Engine.respond` does."""
-        lane = find_lane(source, over_tcp=over_tcp)
-        if source in self._clients or self._admit(source, source):
-            # Guessed as in a batch: 0.3 us of 1.1 for a message that is known (python -m bench.hot_path).
-            end = len(octets) - self._behind + 2
-            kind, expected = self._tails.known.get(octets[end : end + HEAD], UNKNOWN)
-            rest = self._find(octets[2:end].lower(), kind) if expected == self._behind else None
-            if rest is None:
-                key = _find_key(octets)
-                end = 2 + len(key)
-                self._behind = len(octets) - end + 2
-                kind = self._tails.find_kind(octets[end:])
-                rest = self._find(key, kind)
+        # Guessed as in a batch: 0.3 us of 1.1 for a message that is known (python -m bench.hot_path).
+        end = len(octets) - self._behind + 2
+        kind, expected = self._tails.known.get(octets[end : end + HEAD], UNKNOWN)
+        if expected == self._behind and source in self._clients:
+            rest = self._find(octets[2:end].lower(), kind)
             if rest is not None:
-                head, account = self._forms.known[kind][rest[-1]]
-                account[lane] += 1
-                return b"".join((octets[:2], head, octets[12:end], rest[:-1]))
+                return self._complete(octets, end, kind, rest, find_lane(source, over_tcp=over_tcp))
+        key = _find_key(octets)
+        self._behind = len(octets) - len(key)
+        return self._respond(octets, key, source, over_tcp)
+
+    def _respond(self, octets: bytes, key: bytes, source: bytes, over_tcp: bool) -> bytes | None:
+        kind = UNKNOWN[0]
+        if source in self._clients or self._admit(source, source):
+            end = 2 + len(key)
+            kind = self._tails.find_kind(octets[end:])
+            rest = self._find(key, kind) if kind != UNKNOWN[0] else None
+            if rest is not None:
+                return self._complete(octets, end, kind, rest, find_lane(source, over_tcp=over_tcp))
+        return self._ask_engine(octets, key, kind, source, over_tcp)
+
+    def _complete(self, octets: bytes, end: int, kind: int, rest: bytes, lane: int) -> bytes:
+        """Put the response together, and count it; `end` is that of the question."""
+        head, account = self._forms.known[kind][rest[-1]]
+        account[lane] += 1
+        return b"".join((octets[:2], head, octets[12:end], rest[:-1]))
+
+    def _ask_engine(self, octets: bytes, key: bytes, kind: int, source: bytes, over_tcp: bool) -> bytes | None:
         answered = self._engine.answer_message(octets, source, over_tcp=over_tcp)
         if answered is None:
             return None
-        answered.account[lane] += 1
-        self._learn(octets, _find_key(octets), answered)
+        answered.account[find_lane(source, over_tcp=over_tcp)] += 1
+        if kind != UNKNOWN[0]:
+            self._learn(key, kind, answered)
         return answered.response
 
     def _find(self, key: bytes, kind: int) -> bytes | None:
-        if kind == UNKNOWN[0]:
-            return None
         rest = self._caches[kind].get(key)
         if rest is None:
             rest = self._regions.find(key, kind)
@@ -165,22 +191,23 @@ class HotPath:
             del self._caches[fullest][oldest.pop()]
         self._caches[kind][key] = rest
 
-    def _learn(self, octets: bytes, key: bytes, answered: Answered) -> None:
+    def _learn(self, key: bytes, kind: int, answered: Answered) -> None:
         """Keep a response, if it is one that whoever sends the same question gets, too."""
-        response, account, query, answer = answered
+        self._answered += 1
+        if self._answered % _ONE_IN and sum(map(len, self._caches)) >= _MOST:
+            return
+        response, account, query, answer, opt = answered
         if query is None or answer is None or not _is_general(response, query, answer):
             return
-        kind = self._tails.find_kind(octets[2 + len(key) :])
         if len(query.question) != len(key) - 10 or kind != self._tails.kind_of(query.edns):
             return
         form = self._forms.find(kind, response[2:12], account)
         # Types with octets that are letters are not told apart in lower case.
-        if form is None or key[-4:] != key[-4:].upper():
+        if form is None or key[-4:].islower():
             return
         rest = response[2 + len(key) :] + form
         self._keep(key, kind, rest)
-        if query.qtype == RRType.PTR and query.qclass == RRClass.IN and answer.zone is not None and answer.cut is None:
-            opt = self._engine.render_opt(query, answer)
+        if key.endswith(_PTR_IN) and answer.zone is not None and answer.cut is None:
             # A CNAME may lead to what is not there: that is no neighbour's answer.
             is_missing = answer.outcome is Outcome.NXDOMAIN and not answer.sections.answer
             self._regions.learn(key, kind, opt, answer.zone, rest if is_missing else None)

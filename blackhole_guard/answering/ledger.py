@@ -6,7 +6,7 @@ ask, transfers, zones that are not reserved, and PARTIAL names, which no client 
 
 from enum import StrEnum
 
-from blackhole_guard.reserved.addresses import IN_ADDR_ARPA, IP6_ARPA, is_reverse_prefix, parse_reverse_name
+from blackhole_guard.reserved.addresses import IN_ADDR_ARPA, IP6_ARPA, is_reverse_prefix, parse_reverse_range
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import is_subdomain
 
@@ -30,6 +30,7 @@ _ENUMERATION = tuple(  # RFC 6763 section 11
 # What a resolver that minimises puts in front of a name, or leaves in front of one on its way to the names above.
 _MINIMISED = (b"\x01_", b"\x07_dns-sd\x04_udp", b"\x04_udp")
 _MINIMISING_TYPES = frozenset((RRType.A, RRType.AAAA, RRType.NS))
+_ZONE_TYPES = frozenset((RRType.SOA, RRType.NS))
 _PARTIAL_TYPES = _MINIMISING_TYPES | {RRType.PTR}
 
 
@@ -43,15 +44,16 @@ def find_shape(name: bytes, qtype: int, *, apex: bytes, cut: bytes | None) -> Sh
     """
     if name.startswith(_ENUMERATION):
         return Shape.DNS_SD
-    if qtype == RRType.SOA or (qtype == RRType.NS and name == apex):
+    if qtype in _ZONE_TYPES and (qtype == RRType.SOA or name == apex):
         return Shape.SOA_HUNT
-    address = parse_reverse_name(name)
-    if address is not None:
-        return _find_shape_at_address(address, qtype)
+    block = parse_reverse_range(name)
+    if block is not None:
+        address, prefix_length = block
+        if prefix_length == 8 * len(address):
+            return _find_shape_at_address(address, qtype)
+        return Shape.PARTIAL if qtype in _PARTIAL_TYPES else Shape.OTHER
     if not (is_subdomain(name, of=IN_ADDR_ARPA) or is_subdomain(name, of=IP6_ARPA)):
         return Shape.OTHER  # home.arpa and its like: any name may be one
-    if is_reverse_prefix(name):
-        return Shape.PARTIAL if qtype in _PARTIAL_TYPES else Shape.OTHER
     if qtype in _MINIMISING_TYPES and _is_minimised(name):
         return Shape.PARTIAL
     if cut is not None and not is_reverse_prefix(cut):

@@ -5,8 +5,6 @@ RFC 4592 section 2.2.2 (empty non-terminals exist), RFC 8482 section 4.1 (ANY: o
 Left out: wildcards and DNAME, which these zones do not have.
 """
 
-from dataclasses import replace
-
 from blackhole_guard.answering.answer import Answer, Outcome, Refusal
 from blackhole_guard.answering.zone_reader import Delegation, ServedZone, ZoneReader
 from blackhole_guard.reserved.registry import NODATA_NAMES
@@ -19,6 +17,7 @@ from blackhole_guard.wire.response import Sections
 MAX_CNAMES = 8
 # One RRset answers ANY: the one that people look for, where there are several.
 _ANY_PREFERS = (RRType.PTR, RRType.CNAME, RRType.SOA)
+_NODATA_NAMES = tuple(NODATA_NAMES)  # as `endswith` takes them
 
 
 def find_answer(zones: ZoneReader, name: bytes, qtype: int, *, refer: bool) -> Answer:
@@ -37,7 +36,7 @@ def find_answer(zones: ZoneReader, name: bytes, qtype: int, *, refer: bool) -> A
     if qtype == RRType.DS:
         parent = _find_parent_side(zones, name, zone, cut)
         if parent is not None:
-            return replace(_negative(Outcome.NODATA, parent, ()), zone=zone, cut=cut)
+            return _deny(Outcome.NODATA, parent, zone=zone, cut=cut)
     if cut is None:
         return _look_up(zones, zone, name, qtype, refer)
     if refer:
@@ -51,13 +50,14 @@ def _look_up(zones: ZoneReader, zone: ServedZone, name: bytes, qtype: int, refer
     chain: tuple[RRset, ...] = ()
     while True:
         rrsets = zones.find_rrsets(name)
+        if not rrsets:
+            return _deny(Outcome.NODATA if _exists(zones, name) else Outcome.NXDOMAIN, zone, chain, zone=home)
         match = _select(rrsets, qtype)
         if match is not None:
             return Answer(Outcome.ANSWER, Sections(answer=(*chain, match)), authoritative=True, zone=home)
         cname = _select(rrsets, RRType.CNAME)
         if cname is None:
-            outcome = Outcome.NODATA if rrsets or _exists(zones, name) else Outcome.NXDOMAIN
-            return replace(_negative(outcome, zone, chain), zone=home)
+            return _deny(Outcome.NODATA, zone, chain, zone=home)
         chain = (*chain, cname)
         name = cname.rdatas[0].lower()
         found = zones.find_enclosing(name)
@@ -87,7 +87,8 @@ def _find_parent_side(zones: ZoneReader, name: bytes, zone: ServedZone, cut: Del
 
 
 def _select(rrsets: tuple[RRset, ...], qtype: int) -> RRset | None:
-    if qtype == RRType.ANY and rrsets:
+    """Choose the one of some RRsets that answers a type."""
+    if qtype == RRType.ANY:
         preferred = [rrset for wanted in _ANY_PREFERS for rrset in rrsets if rrset.rtype == wanted]
         return preferred[0] if preferred else rrsets[0]
     for rrset in rrsets:
@@ -97,11 +98,16 @@ def _select(rrsets: tuple[RRset, ...], qtype: int) -> RRset | None:
 
 
 def _exists(zones: ZoneReader, name: bytes) -> bool:
-    return zones.has_descendants(name) or any(is_subdomain(name, of=each) for each in NODATA_NAMES)
+    if zones.has_descendants(name):
+        return True
+    return name.endswith(_NODATA_NAMES) and any(is_subdomain(name, of=each) for each in _NODATA_NAMES)
 
 
-def _negative(outcome: Outcome, zone: ServedZone, chain: tuple[RRset, ...]) -> Answer:
-    return Answer(outcome, Sections(answer=chain, authority=(zone.negative_soa,)), authoritative=True)
+def _deny(
+    outcome: Outcome, by: ServedZone, chain: tuple[RRset, ...] = (), *, zone: ServedZone, cut: Delegation | None = None
+) -> Answer:
+    """Make a negative answer, with the SOA of the zone that says so. `zone` and `cut` are those of the question."""
+    return Answer(outcome, Sections(chain, (by.negative_soa,)), True, zone, cut)
 
 
 def _referral(chain: tuple[RRset, ...], cut: Delegation) -> Sections:

@@ -43,8 +43,10 @@ class Clients:
 
     def __contains__(self, address: bytes) -> bool:
         value = int.from_bytes(address)
-        lengths = self._prefixes.get(len(address), {})
-        return any(value >> host_bits in prefixes for host_bits, prefixes in lengths.items())
+        for host_bits, prefixes in self._prefixes.get(len(address), {}).items():
+            if value >> host_bits in prefixes:
+                return True
+        return False
 
 
 def parse_clients(texts: Iterable[str]) -> Clients:

@@ -100,11 +100,13 @@ class Regions:
             return self._find_ipv6(key, kind)
         third = second + 1 + key[second]
         region = self._known.get(key[third:])
-        if region is None:
-            region = self._known[key[second:]]
-            prefix = region.prefix
-        else:
+        if region is not None:
             prefix = region.prefix + _OCTETS[key[second:third]]
+        else:
+            region = self._known.get(key[second:])
+            if region is None:
+                return None
+            prefix = region.prefix
         if len(prefix) != _IPV4_SHELF_KEY:
             raise LookupError("a label too few or too many for an address of this region")
         place = self._reach(prefix, region)

@@ -7,17 +7,16 @@ Left out: names for classless delegation (RFC 2317), which are the operator's ch
 
 from ipaddress import IPv4Network, IPv6Network
 
-from blackhole_guard.wire.names import split_labels
-
 Block = IPv4Network | IPv6Network
 
 IN_ADDR_ARPA = b"\x07in-addr\x04arpa\x00"
 IP6_ARPA = b"\x03ip6\x04arpa\x00"
 
 _OCTET_LABELS = tuple(bytes((len(str(octet)),)) + str(octet).encode() for octet in range(256))
-_OCTETS = {label[1:]: octet for octet, label in enumerate(_OCTET_LABELS)}  # "01" and "256" are not among them
+_OCTETS = {label: bytes((octet,)) for octet, label in enumerate(_OCTET_LABELS)}  # "01" and "256" are not among them
 _NIBBLE_LABELS = tuple(f"\x01{octet & 15:x}\x01{octet >> 4:x}".encode() for octet in range(256))  # the low one first
-_NIBBLES = frozenset(f"{nibble:x}".encode() for nibble in range(16))
+_NIBBLES = frozenset(b"0123456789abcdef")
+_DOTS = b"\x01" * 32  # the lengths of the labels of an IPv6 address
 
 
 class BlockError(ValueError):
@@ -45,7 +44,7 @@ def parse_reverse_name(name: bytes) -> bytes | None:
     Returns:
         4 or 16 octets; None: the name stands for a block, for nothing, or is not canonical (`01`, `256`).
     """
-    found = _read_labels(name)
+    found = parse_reverse_range(name)
     return found[0] if found is not None and found[1] == 8 * len(found[0]) else None
 
 
@@ -57,7 +56,7 @@ def parse_reverse_prefix(name: bytes) -> Block | None:
     Returns:
         None: the name stands for no block, is not canonical, or is in-addr.arpa or ip6.arpa itself.
     """
-    found = _read_labels(name)
+    found = parse_reverse_range(name)
     if found is None:
         return None
     return IPv4Network(found) if len(found[0]) == 4 else IPv6Network(found)
@@ -65,18 +64,30 @@ def parse_reverse_prefix(name: bytes) -> Block | None:
 
 def is_reverse_prefix(name: bytes) -> bool:
     """Say whether a name (wire form, lower case) stands for a block or an address."""
-    return _read_labels(name) is not None
+    return parse_reverse_range(name) is not None
 
 
-def _read_labels(name: bytes) -> tuple[bytes, int] | None:
-    """Read the first address of the block that a name stands for, and the length of its prefix."""
-    *labels, tree, top = (b"", b"", *split_labels(name))  # two more, so that short names can be taken apart, too
-    labels = labels[2:][::-1] if top == b"arpa" else []
-    if tree == b"in-addr" and 1 <= len(labels) <= 4 and all(label in _OCTETS for label in labels):
-        return bytes([_OCTETS[label] for label in labels]).ljust(4, b"\0"), 8 * len(labels)
-    if tree == b"ip6" and 1 <= len(labels) <= 32 and all(label in _NIBBLES for label in labels):
-        return bytes.fromhex(b"".join(labels).decode().ljust(32, "0")), 4 * len(labels)
+def parse_reverse_range(name: bytes) -> tuple[bytes, int] | None:
+    """Read the block that a name stands for, as `parse_reverse_prefix` does: its first address and prefix length."""
+    if name.endswith(IN_ADDR_ARPA):
+        return _read_octets(name, len(name) - len(IN_ADDR_ARPA))
+    if name.endswith(IP6_ARPA):
+        labels = name[: -len(IP6_ARPA)]
+        nibbles = labels[1::2]
+        if nibbles and labels[::2] == _DOTS[: len(nibbles)] and _NIBBLES.issuperset(nibbles):
+            return bytes.fromhex(nibbles[::-1].decode().ljust(32, "0")), 4 * len(nibbles)
     return None
+
+
+def _read_octets(name: bytes, end: int) -> tuple[bytes, int] | None:
+    octets, position = b"", 0
+    while position < end:
+        start, position = position, position + 1 + name[position]
+        octet = _OCTETS.get(name[start:position])
+        if octet is None or len(octets) == 4:
+            return None
+        octets = octet + octets
+    return (octets.ljust(4, b"\0"), 8 * len(octets)) if octets and position == end else None
 
 
 def split_block(block: Block) -> tuple[Block, ...]:

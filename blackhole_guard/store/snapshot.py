@@ -90,6 +90,7 @@ class Snapshot:
         self._stops = {
             name: (self._cuts.get(name), self._zones.get(name)) for name in (*self._zones, *self._cuts)
         }  # where the way from a name up to its zone may end
+        self._stop_sizes = frozenset(map(len, self._stops))
         self._named = self._collect_named()
         self._ancestors = {each for name in (*self._stops, *self._named) for each in list(suffixes(name))[1:]}
         self.has_names_below = self._ancestors.__contains__
@@ -156,17 +157,18 @@ class Snapshot:
 
     def find_enclosing(self, name: bytes) -> tuple[SnapshotZone, StoredCut | None] | None:
         """Find the deepest zone of ours at or above `name`, and the delegation between its apex and `name`."""
-        stops, cut, position = self._stops, None, 0
+        stops, sizes, cut, left = self._stops, self._stop_sizes, None, len(name)
         while True:
-            stop = stops.get(name[position:])
-            if stop is not None:
-                cut = stop[0] or cut  # the last one met is the first on the way down from the apex
-                if stop[1] is not None:
-                    return stop[1], cut
-            length = name[position]
+            if left in sizes:  # few are: an IPv6 address has 34 names above it
+                stop = stops.get(name[-left:])
+                if stop is not None:
+                    cut = stop[0] or cut  # the last one met is the first on the way down from the apex
+                    if stop[1] is not None:
+                        return stop[1], cut
+            length = name[-left]
             if not length:
                 return None
-            position += 1 + length
+            left -= 1 + length
 
     def find_parent(self, apex: bytes) -> SnapshotZone | None:
         """Find the zone of ours that holds the parent side of `apex`; None: there is none, or it is delegated."""

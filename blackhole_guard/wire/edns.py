@@ -4,8 +4,8 @@ RFC 6891. Left out: what the options mean, which is for who answers; only their 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.errors import WireError
@@ -18,8 +18,7 @@ _OPTION = Struct("!HH")  # code, length
 _OPT = Struct("!xHHBBHH")  # root as the owner, type, payload size, extended RCODE, version, flags, RDLENGTH
 
 
-@dataclass(frozen=True, slots=True)
-class Edns:
+class Edns(NamedTuple):
     """What a query's OPT says."""
 
     payload_size: int  # octets that fit into a datagram, 512 at least
@@ -37,12 +36,9 @@ def parse_opt(octets: bytes, position: int, end: int, *, payload_size: int, ttl:
     Raises:
         WireError: an option runs over the end, or there are too many.
     """
-    return Edns(
-        payload_size=max(payload_size, MIN_PAYLOAD),
-        version=ttl >> 16 & 0xFF,
-        dnssec_ok=bool(ttl & _DO),
-        options=_parse_options(octets, position, end),
-    )
+    options = _parse_options(octets, position, end) if position != end else {}
+    size = payload_size if payload_size > MIN_PAYLOAD else MIN_PAYLOAD
+    return Edns(size, ttl >> 16 & 0xFF, ttl & _DO != 0, options)
 
 
 def _parse_options(octets: bytes, position: int, end: int) -> dict[int, bytes]:

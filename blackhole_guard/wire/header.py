@@ -5,13 +5,14 @@ RFC 1035 section 4.1.1; RFC 4035 section 3.1.6 (AD and CD are clear in what an a
 
 from struct import Struct
 
-from blackhole_guard.wire.codes import Opcode, RCode
+from blackhole_guard.wire.codes import RCode
 
 HEADER = Struct("!HHHHHH")  # ID, flags, QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT
 QR = 0x8000
 AA = 0x0400
 TC = 0x0200
 RD = 0x0100
+_OPCODE = 0x7800
 
 
 def opcode_of(flags: int) -> int:
@@ -21,8 +22,8 @@ def opcode_of(flags: int) -> int:
 
 def response_flags(flags: int) -> int:
     """Say which flags of a query its response repeats: QR is set, opcode and, where it has a meaning, RD are copied."""
-    opcode = opcode_of(flags)
-    return QR | opcode << 11 | (flags & RD if opcode == Opcode.QUERY else 0)
+    opcode = flags & _OPCODE
+    return QR | opcode if opcode else QR | flags & RD  # a query is opcode 0
 
 
 def render_header_only(octets: bytes, rcode: int) -> bytes:

@@ -13,6 +13,7 @@ from blackhole_guard.wire.errors import WireError
 MAX_NAME = 255  # octets (RFC 1035 section 2.3.4)
 MAX_LABEL = 63  # octets
 ROOT = b"\x00"
+_NIBBLES = b"\x01" * 32  # the lengths of the labels that stand for an IPv6 address (RFC 3596 section 2.5)
 
 # What would be syntax in a master file, a shell or a log, and all that does not print, is shown as \DDD.
 _SPECIAL = b'.\\";()@$'
@@ -115,6 +116,8 @@ def find_name_end(octets: bytes, position: int) -> int:
     Source: RFC 1035 sections 2.3.4 and 4.1.4.
     """
     start, limit = position, min(len(octets), position + MAX_NAME)
+    if octets[position : position + 64 : 2] == _NIBBLES:
+        position += 64  # a whole IPv6 address in one step instead of 32
     while position < limit:
         length = octets[position]
         if not length:

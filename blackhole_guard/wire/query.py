@@ -5,8 +5,8 @@ its counts claim beyond these few records is refused before a name is read, so t
 long QNAME, whatever its length. A QNAME holds no pointer: there is nothing before it to point to.
 """
 
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from blackhole_guard.wire.codes import Opcode, RCode, RRClass, RRType
 from blackhole_guard.wire.edns import Edns, parse_opt
@@ -21,8 +21,7 @@ _MAX_ADDITIONAL = 2  # OPT and TSIG
 _OPCODES = frozenset((Opcode.QUERY, Opcode.NOTIFY, Opcode.UPDATE))
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A message that asks something. In an UPDATE the question is its zone section, and the rest was not read."""
 
     message_id: int
@@ -52,36 +51,35 @@ def parse_query(octets: bytes) -> Query:
     """
     if len(octets) < HEADER.size:
         raise WireError("shorter than a header", rcode=None)
-    message_id, flags, *counts = HEADER.unpack_from(octets)
+    message_id, flags, questions, answers, authorities, additionals = HEADER.unpack_from(octets)
     if flags & QR:
         raise WireError("a response", offset=2, rcode=None)
     opcode = opcode_of(flags)
-    _check_header(opcode, counts)
-    question, qname, qtype, qclass = _parse_question(octets) if counts[0] else (b"", ROOT, 0, 0)
-    if opcode == Opcode.QUERY and counts[2] and qtype != RRType.IXFR:
+    _check_header(opcode, questions, answers, authorities, additionals)
+    question, qname, qtype, qclass = _parse_question(octets) if questions else (b"", ROOT, 0, 0)
+    if authorities and opcode == Opcode.QUERY and qtype != RRType.IXFR:
         raise WireError("an authority section without a reason", offset=8)
     edns, tsig = None, None
-    if opcode != Opcode.UPDATE and (counts[1] or counts[2] or counts[3]):
-        edns, tsig = _parse_records(octets, HEADER.size + len(question), counts[1] + counts[2], counts[3])
-    return Query(message_id, flags, opcode, question, qname, qtype, qclass, edns, tsig, bool(counts[2]), len(octets))
+    if (answers or authorities or additionals) and opcode != Opcode.UPDATE:
+        edns, tsig = _parse_records(octets, HEADER.size + len(question), answers + authorities, additionals)
+    return Query(message_id, flags, opcode, question, qname, qtype, qclass, edns, tsig, authorities > 0, len(octets))
 
 
-def _check_header(opcode: int, counts: list[int]) -> None:
+def _check_header(opcode: int, questions: int, answers: int, authorities: int, additionals: int) -> None:
     """Stop what no message that we answer has.
 
     A query for cookies has no question (RFC 7873 section 5.4), so its OPT must be seen; a NOTIFY may bring the new SOA
     (RFC 1996 section 3.7), an IXFR brings the old one. The sections of an UPDATE are free: they are never read.
     """
-    questions, answers, authorities, additionals = counts
     if opcode not in _OPCODES:
         raise WireError("an opcode that is not ours", offset=2, rcode=RCode.NOTIMP)
-    if questions > 1 or (questions == 0 and opcode != Opcode.QUERY):
+    if questions != 1 and (questions or opcode != Opcode.QUERY):
         raise WireError("not one question", offset=4)
     if opcode == Opcode.UPDATE:
         return
-    if answers > (opcode == Opcode.NOTIFY):
+    if answers and (answers > 1 or opcode != Opcode.NOTIFY):
         raise WireError("an answer section without a reason", offset=6)
-    if authorities > (opcode == Opcode.QUERY):
+    if authorities and (authorities > 1 or opcode != Opcode.QUERY):
         raise WireError("an authority section without a reason", offset=8)
     if additionals > _MAX_ADDITIONAL:
         raise WireError("too many additional records", offset=10)

@@ -2,11 +2,11 @@
 
 RFC 1035 sections 4.1.1 and 4.1.4 (compression), RFC 2181 section 9 (TC), RFC 3597 section 4 (no compression in RDATA
 but of the types of RFC 1035), RFC 4343 (names are equal without case, and keep theirs), RFC 9471 (a referral has its
-glue, or TC). OPT and TSIG are rendered apart and attached: the rest of a response does not depend on them but by size.
+glue, or TC). OPT and TSIG are rendered apart: the rest of a response does not depend on them but by size.
 """
 
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.header import AA, HEADER, TC, response_flags
@@ -24,8 +24,7 @@ _NAMES: dict[int, int] = {RRType.NS: 1, RRType.CNAME: 1, RRType.PTR: 1, RRType.S
 _ARCOUNT = 10  # where it stands in a message
 
 
-@dataclass(frozen=True, slots=True)
-class Sections:
+class Sections(NamedTuple):
     """The records of a response, without OPT and TSIG."""
 
     answer: tuple[RRset, ...] = ()
@@ -36,31 +35,57 @@ class Sections:
 NO_RECORDS = Sections()
 
 
-def render_response(query: Query, sections: Sections, *, rcode: int, authoritative: bool, limit: int) -> bytes:
-    """Render a response up to the OPT.
+class RenderedSections(NamedTuple):
+    """The same as they stand behind a question."""
+
+    octets: bytes = b""
+    answers: int = 0  # records in each
+    authorities: int = 0
+    additionals: int = 0
+
+
+NOTHING_RENDERED = RenderedSections()
+
+
+def render_sections(query: Query, sections: Sections, limit: int) -> RenderedSections | None:
+    """Render the records of a response to a query, in the class of its question.
+
+    Of the question's name their octets depend on its length, and on the labels that their owner names share with it.
 
     Args:
-        query: its question is repeated octet for octet; the records get its class.
-        rcode: its lower four bits go in here.
-        limit: octets. What does not fit into them sets TC, and all records are left out.
+        limit: octets of the response without OPT and TSIG.
+    Returns:
+        None: they do not fit.
     """
-    flags = response_flags(query.flags) | (AA if authoritative else 0) | rcode & 15
-    questions = 1 if query.question else 0
-    groups = (sections.answer, sections.authority, sections.additional)
-    if not any(groups):
-        flags |= TC if HEADER.size + len(query.question) > limit else 0
-        return HEADER.pack(query.message_id, flags, questions, 0, 0, 0) + query.question
     writer = _Writer(query, min(limit, MAX_MESSAGE))
-    counts = [writer.add(rrset) for group in groups for rrset in group]
-    if writer.is_full:
-        return HEADER.pack(query.message_id, flags | TC, questions, 0, 0, 0) + query.question
-    answers, authorities = len(sections.answer), len(sections.authority)
-    return writer.finish(
-        flags,
-        sum(counts[:answers]),
-        sum(counts[answers : answers + authorities]),
-        sum(counts[answers + authorities :]),
-    )
+    counts = [sum([writer.add(rrset) for rrset in section]) for section in sections]
+    return None if writer.is_full else RenderedSections(writer.take(), *counts)
+
+
+def render_response(
+    query: Query, rendered: RenderedSections | None, *, rcode: int, authoritative: bool, limit: int, opt: bytes = b""
+) -> bytes:
+    """Render a response around its records.
+
+    Args:
+        query: its question is repeated octet for octet.
+        rendered: None: they do not fit.
+        rcode: its lower four bits go in here.
+        limit: octets without OPT and TSIG. What does not fit into them sets TC, and all records are left out.
+        opt: ready for the wire; empty: there is none.
+    """
+    flags = response_flags(query.flags) | rcode & 15
+    if authoritative:
+        flags |= AA
+    question = query.question
+    if rendered is None or HEADER.size + len(question) + len(rendered.octets) > limit:
+        flags |= TC
+        rendered = NOTHING_RENDERED
+    records, answers, authorities, additionals = rendered
+    if opt:
+        additionals += 1
+    header = HEADER.pack(query.message_id, flags, 1 if question else 0, answers, authorities, additionals)
+    return b"".join((header, question, records, opt))
 
 
 def attach(response: bytes, record: bytes) -> bytes:
@@ -101,10 +126,9 @@ class _Writer:
             _U16.pack_into(buffer, length_at, len(buffer) - length_at - 2)
         return len(rrset.rdatas)
 
-    def finish(self, flags: int, answers: int, authorities: int, additionals: int) -> bytes:
-        """Fill the header in; returns the message."""
-        HEADER.pack_into(self._buffer, 0, self._query.message_id, flags, 1, answers, authorities, additionals)
-        return bytes(self._buffer)
+    def take(self) -> bytes:
+        """Take what was written."""
+        return bytes(self._buffer[HEADER.size + len(self._query.question) :])
 
     def _add_rdata(self, rtype: int, rdata: bytes) -> None:
         start = 0

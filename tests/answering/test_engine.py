@@ -10,6 +10,7 @@ import pytest
 from memory_zones import CLIENT, STRANGER, Asker, MemoryZones, example_zones, make_query, policy
 from raw_messages import ID, header, opt, option, question, question_of_size, record, tsig
 
+from blackhole_guard.answering import engine
 from blackhole_guard.answering.engine import Engine
 from blackhole_guard.answering.tally import Tally
 from blackhole_guard.wire.codes import Opcode, OptionCode, RCode, RRClass, RRType
@@ -479,6 +480,19 @@ def test_a_response_without_its_opt_is_the_same_for_all_opts():
             assert extended is not None
             additional = int.from_bytes(plain[10:12]) + 1
             assert extended[: len(plain)] == plain[:10] + additional.to_bytes(2) + plain[12:]
+
+
+@pytest.mark.parametrize("most", [3, 4096])
+def test_denials_that_are_remembered_are_bounded_and_those_of_the_zone_and_the_length(monkeypatch, most):
+    monkeypatch.setattr(engine, "_MOST_DENIALS", most)
+    asker = Asker()
+    for label in ("x", "Y", "xx", "x" * 4, "x" * 7, "xx", "y"):  # some make names of one length in several zones
+        for apex in ("home.arpa", "10.in-addr.arpa", "5.1.10.in-addr.arpa", "d.f.ip6.arpa"):
+            for rtype in ("TXT", "PTR"):
+                query = make_query(f"{label}.{apex}", rtype)
+                assert [(each.name.to_text(), each.ttl) for each in asker.ask(query).authority] == [(f"{apex}.", 300)]
+                assert asker.send(query.to_wire()) == Asker().send(query.to_wire())
+                assert len(asker.engine._denials) <= most
 
 
 def test_the_example_zones_fulfil_the_protocol():

@@ -32,7 +32,7 @@ from blackhole_guard.wire.names import pack_name
 LIMITS = {
     "as they are": {},
     "small": {
-        hot_path: {"_MOST": 4, "_MOST_CLIENTS": 2},
+        hot_path: {"_MOST": 4, "_MOST_CLIENTS": 2, "_ONE_IN": 2, "_AT_ONCE": 3},
         regions: {"_MOST": 5, "_MOST_HEADERS": 2, "_MOST_SHELVES": 2, "_ONE_IN": 1},
         tails: {"_MOST_KNOWN": 3},
         forms: {"_MOST": 12},
@@ -281,6 +281,18 @@ class TestMemory:
             for each in batch:
                 both.ask(each.octets)
 
+    @pytest.mark.parametrize("first", PLAIN_TAILS)
+    def test_in_batches_whatever_the_message_before_was_like(self, both, first):
+        names = (pack_name("www.example.com"), WEB, GONE)
+        batches = [[Sent(compose(name, RRType.A, tail=tail)) for name in names] for tail in PLAIN_TAILS]
+        both.ask_batch([Sent(compose(pack_name("example.com"), tail=first))], is_ipv6=False)
+        for batch in batches:
+            both.ask_batch(batch, is_ipv6=False)
+        both.forbid_engine()
+        for batch in batches:
+            for each in batch:
+                both.ask(each.octets)
+
     def test_one_address_teaches_what_holds_for_its_neighbours(self, both):
         both.ask(compose(GONE))
         both.ask(compose(pack_name("255.3.0.10.in-addr.arpa")))
@@ -298,14 +310,26 @@ class TestMemory:
 
     def test_what_came_first_goes_when_the_caches_are_full(self, snapshot, slots, monkeypatch):
         monkeypatch.setattr(hot_path, "_MOST", 8)
+        monkeypatch.setattr(hot_path, "_ONE_IN", 1)
         monkeypatch.setattr(regions, "_MOST", 0)
         both = Both(snapshot, slots)
         for host in range(8):
             both.ask(compose(pack_name(f"{host}.0.0.10.in-addr.arpa")))
         both.ask(compose(GONE))
         both.forbid_engine()
+        both.ask(compose(GONE))
         for host in range(1, 8):
             both.ask(compose(pack_name(f"{host}.0.0.10.in-addr.arpa")))
+
+    def test_names_that_never_come_again_push_out_little(self, snapshot, slots, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST", 20)
+        both = Both(snapshot, slots)
+        for number in range(80):
+            both.ask(compose(pack_name(f"{number}.example.com"), RRType.A))
+        assert len(both.hot._caches[0]) == 20
+        both.forbid_engine()
+        for number in (*range(4, 20), 31, 47, 63, 79):
+            both.ask(compose(pack_name(f"{number}.example.com"), RRType.A))
 
     def test_memory_is_bounded(self, snapshot, slots):
         with limits("small"):

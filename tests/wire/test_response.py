@@ -14,7 +14,7 @@ from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.names import join_labels, pack_name
 from blackhole_guard.wire.query import Query, parse_query
 from blackhole_guard.wire.records import RRset
-from blackhole_guard.wire.response import MAX_MESSAGE, NO_RECORDS, Sections, attach, render_response
+from blackhole_guard.wire.response import MAX_MESSAGE, NO_RECORDS, Sections, attach, render_response, render_sections
 
 NAME = pack_name("3.0.0.10.in-addr.arpa")
 SOA = RRset(
@@ -34,7 +34,8 @@ def ask(name: bytes = NAME, flags: int = 0x0100, qtype: int = RRType.PTR, qclass
 
 
 def render(query: Query, sections: Sections, *, rcode: int = 0, authoritative: bool = True, limit: int = 512) -> bytes:
-    return render_response(query, sections, rcode=rcode, authoritative=authoritative, limit=limit)
+    rendered = render_sections(query, sections, limit)
+    return render_response(query, rendered, rcode=rcode, authoritative=authoritative, limit=limit)
 
 
 def test_an_answer_of_one_record_is_this_octet_for_octet():
@@ -185,6 +186,29 @@ def test_an_owner_in_the_case_of_the_question_lends_its_octets_to_no_rdata():
 def test_records_of_a_snapshot_that_is_broken_raise():
     with pytest.raises(WireError):
         render(ask(), Sections(answer=(RRset(NAME, RRType.PTR, 0, (b"\5ab",)),)))
+
+
+def test_an_opt_comes_last_and_is_counted_as_additional():
+    rendered = render_sections(ask(), Sections(answer=(ptr("web.example.com"),), additional=(ptr("x.example"),)), 512)
+    without, record = (
+        render_response(ask(), rendered, rcode=0, authoritative=True, limit=512),
+        render_opt(1232, rcode=0, dnssec_ok=False),
+    )
+    response = render_response(ask(), rendered, rcode=0, authoritative=True, limit=512, opt=record)
+    assert response == without[:10] + b"\0\2" + without[12:] + record
+    truncated = render_response(ask(), rendered, rcode=0, authoritative=True, limit=len(without) - 1, opt=record)
+    assert truncated == b"\x12\x34\x87\0\0\1\0\0\0\0\0\1" + question() + record
+
+
+def test_records_are_the_same_behind_all_questions_of_one_length():
+    below = (b"1", b"x", b"\0"), (b"in", b"YZ"), (b"in-addr", b"example")
+    for labels in below:
+        first, *others = (
+            render_sections(ask(join_labels((label, b"10", b"in-addr", b"arpa"))), Sections(authority=(SOA,)), 512)
+            for label in labels
+        )
+        assert first is not None
+        assert all(other == first for other in others)
 
 
 def test_what_is_attached_is_counted_as_additional():
