@@ -95,6 +95,17 @@ class HotPath:
         if room <= 0 and rest is not None and key not in caches[kind]:
             self._keep(key, kind, rest)
 
+    def forget(self, most: int) -> bool:
+        """Let go of so many cached responses; returns whether there may be more. Nothing may be asked afterwards.
+
+        There may be so many that to let go of all at once takes milliseconds, in which nothing else is done.
+        """
+        for cache in self._caches:
+            while cache and most:
+                cache.popitem()
+                most -= 1
+        return self._regions.forget(most) or any(self._caches)
+
     def _sift(self, batch: Batch) -> list[int]:
         """Admit senders that may ask; returns the sizes, with 0 for messages that the loop must not answer."""
         sizes = list(batch.sizes)

@@ -136,6 +136,12 @@ class Regions:
             return b"", _NOWHERE, _NOWHERE, region.endings
         return shelf, 2 * shelf[0], 2 * shelf[1], region.endings
 
+    def forget(self, most: int) -> bool:
+        """Let go of so many shelves at hand; returns whether there may be more. Nothing may be looked up afterwards."""
+        for _ in range(min(most, len(self._places))):
+            self._places.popitem()
+        return bool(self._places)
+
     def learn(self, key: bytes, kind: int, opt: bytes, zone: ServedZone, negative: bytes | None) -> None:
         """Learn from the engine's answer to a question for a PTR in a zone of ours, below no delegation.
 

@@ -1,7 +1,10 @@
 """What answers in a worker: an engine on the snapshot that is in force, and its successor when there is one."""
 
+import sys
 from collections.abc import Callable
-from time import monotonic
+from threading import Thread
+from time import monotonic, sleep
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +20,10 @@ from blackhole_guard.server.roles import Transport
 from blackhole_guard.store.snapshot import Snapshot
 
 _AGAIN = 1.0  # seconds until a snapshot that could not be opened is tried again
+_BUSY = 0.005  # seconds between two looks, of a worker that is asked all the time
+_AT_ONCE = 128  # cached responses that are let go of before others have their turn
+_PAUSE = 0.002  # seconds of it
+_SWITCH = 1e-4  # seconds that a thread may keep the one that answers waiting; of no account where there is none
 
 
 def read_policy(server: ServerSettings) -> Policy:
@@ -31,8 +38,57 @@ def read_policy(server: ServerSettings) -> Policy:
     )
 
 
+class _Opened(NamedTuple):
+    """A snapshot, and what answers out of it."""
+
+    snapshot: Snapshot
+    hot_path: HotPath
+    tcp_limits: TcpSettings
+
+    def close(self, pause: float = 0.0) -> None:
+        """Give all of it back, bit by bit, with pauses of so many seconds."""
+        while self.hot_path.forget(_AT_ONCE):
+            sleep(pause)
+        self.snapshot.close()
+
+
+class _Opening:
+    """A snapshot that is opened in a thread, while queries are answered out of the one before."""
+
+    def __init__(self, generation: int, make: Callable[[], _Opened]) -> None:
+        self.generation = generation
+        self._make = make
+        self._made: _Opened | Exception | None = None
+        self._thread = Thread(target=self._run, name="opening", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._made = self._make()
+        except Exception as error:  # noqa: BLE001  # raised again by `take`, where it is told of
+            self._made = error
+
+    @property
+    def is_done(self) -> bool:
+        """Whether `take` may be called."""
+        return self._made is not None
+
+    def take(self) -> _Opened:
+        """Give what was opened; raises what opening it raised."""
+        self._thread.join()
+        if isinstance(self._made, Exception):
+            raise self._made
+        assert self._made is not None
+        return self._made
+
+
 class SnapshotResponder:
-    """The server's `Responder`: each answer is wholly of one snapshot, zones and settings alike."""
+    """The server's `Responder`: each answer is wholly of one snapshot, zones and settings alike.
+
+    To open a snapshot and to give up the one before takes some milliseconds each. Where queries come all the time, a
+    thread does it: the answers are the old ones for as long, and no query waits (python -m bench reloads). Else it is
+    done before the next answer.
+    """
 
     def __init__(
         self,
@@ -56,9 +112,10 @@ class SnapshotResponder:
         self._on_error = on_error
         self._tally = Tally()
         self._generation = 0
+        self._looked_at = 0.0  # monotonic seconds
         self._retry_at = 0.0
-        self._snapshot: Snapshot | None = None
-        self._before: Snapshot | None = None  # to be closed in another turn than the one that replaced it
+        self._opened: _Opened | None = None
+        self._opening: _Opening | None = None
         self._hot_path: HotPath | None = None
 
     def respond(self, octets: bytes, source: bytes, transport: Transport) -> bytes | None:
@@ -77,38 +134,49 @@ class SnapshotResponder:
         Raises:
             StoreError: the new snapshot cannot be read, or says what this program does not know; the old one stays.
         """
+        now = monotonic()
         generation = self._cells[GENERATION]
         if generation != self._generation:
-            self._follow(generation)
-        elif self._before is not None:
-            # Not in the turn that opened its successor: each takes some milliseconds, and queries wait.
-            self._before.close()
-            self._before = None
+            self._follow(generation, now)
+        self._looked_at = now
 
     def fold(self, now: float) -> None:
         """Bring what was counted to the page."""
         self._meter.add_counts(self._tally.take())
 
-    def _follow(self, generation: int) -> None:
-        if self._snapshot is not None and self._snapshot.generation == generation:
+    def _follow(self, generation: int, now: float) -> None:
+        opening = self._opening
+        if opening is not None:
+            if opening.is_done:
+                self._opening = None
+                self._put_in_force(opening.take(), opening.generation, in_background=True)
+        elif self._opened is not None and self._opened.snapshot.generation == generation:
             # A worker that was started between a load's end and its announcement had the new one already.
             self._generation = generation
-            return
-        now = monotonic()
-        if now < self._retry_at:
-            return
-        self._retry_at = now + _AGAIN  # a file that cannot be read must not be tried before each batch
+        elif now >= self._retry_at:
+            self._retry_at = now + _AGAIN  # a file that cannot be read must not be tried before each batch
+            if self._opened is None or now - self._looked_at > _BUSY:
+                self._put_in_force(self._open(), generation, in_background=False)
+            else:
+                sys.setswitchinterval(_SWITCH)
+                self._opening = _Opening(generation, self._open)
+
+    def _open(self) -> _Opened:
         snapshot = self._open_newest()
         try:
             server = msgspec.json.decode(snapshot.attachment, type=ServerSettings)
             policy = read_policy(server)
             engine = Engine(snapshot, policy, self._tally, self._on_error)
-            hot_path = HotPath(engine, snapshot, policy, self._tally)
+            return _Opened(snapshot, HotPath(engine, snapshot, policy, self._tally), server.tcp)
         except Exception:
             snapshot.close()
             raise
-        if self._before is not None:
-            self._before.close()
-        self._before, self._snapshot, self._hot_path = self._snapshot, snapshot, hot_path
-        self.tcp_limits = server.tcp
+
+    def _put_in_force(self, opened: _Opened, generation: int, *, in_background: bool) -> None:
+        before, self._opened = self._opened, opened
+        self._hot_path, self.tcp_limits = opened.hot_path, opened.tcp_limits
         self._generation, self._retry_at = generation, 0.0
+        if before is not None and in_background:
+            Thread(target=before.close, args=(_PAUSE,), name="closing", daemon=True).start()
+        elif before is not None:
+            before.close()

@@ -1,9 +1,11 @@
 """What answers in a worker, on real snapshots."""
 
+import threading
 import time
 
 import pytest
 from answers import Cells
+from supervisors import wait_until
 
 from blackhole_guard import loading
 from blackhole_guard.app import responder
@@ -18,45 +20,66 @@ def cells(tmp_path):
     return Cells(tmp_path)
 
 
+@pytest.fixture(params=["between queries", "beside queries"])
+def follow(request, monkeypatch):
+    """Have a responder follow; either it is asked seldom, or all the time."""
+    is_busy = request.param == "beside queries"
+    monkeypatch.setattr(responder, "_BUSY", 60 if is_busy else -1)
+
+    def run(answering):
+        answering.refresh()
+        if is_busy:
+            until = time.monotonic() + 10
+            while answering._opening is not None and time.monotonic() < until:
+                assert Cells.respond(answering)
+                answering.refresh()
+            assert answering._opening is None
+        return Cells.respond(answering)
+
+    return run
+
+
 class TestFollowing:
-    def test_it_answers_out_of_the_generation_in_force(self, cells):
+    def test_it_answers_out_of_the_generation_in_force(self, cells, follow):
         cells.load("one.example.com")
         answering = cells.responder()
-        answering.refresh()
-        assert b"\x03one" in cells.answer(answering)
+        follow(answering)
+        assert b"\x03one" in follow(answering)
         generation = cells.board.control.generation
         cells.load("two.example.com")
-        assert b"\x03two" in cells.answer(answering)
+        assert b"\x03two" in follow(answering)
         assert cells.board.control.generation > generation
 
-    def test_without_a_new_generation_nothing_is_opened(self, cells):
+    def test_without_a_new_generation_nothing_is_opened(self, cells, follow):
         cells.load("one.example.com")
         answering = cells.responder()
-        answering.refresh()
+        follow(answering)
         for _ in range(100):
             answering.refresh()
         assert cells.opened == 1
 
-    def test_limits_and_policy_come_with_it(self, cells):
+    def test_limits_and_policy_come_with_it(self, cells, follow):
         cells.load("one.example.com", "server: {tcp: {idle: 7s}}")
         answering = cells.responder()
-        answering.refresh()
+        follow(answering)
         assert answering.tcp_limits.idle == 7
         cells.load("one.example.com", "server: {tcp: {idle: 8s}, allow_query: [192.0.2.1]}")
-        assert cells.answer(answering)[3] & 15 == 5
+        assert follow(answering)[3] & 15 == 5
         assert answering.tcp_limits.idle == 8
 
-    def test_a_snapshot_that_cannot_be_read_leaves_the_old_one_and_is_not_tried_all_the_time(self, cells, monkeypatch):
+    def test_a_snapshot_that_cannot_be_read_leaves_the_old_one_and_is_not_tried_all_the_time(
+        self, cells, follow, monkeypatch
+    ):
         monkeypatch.setattr(responder, "_AGAIN", 0.2)
         cells.load("one.example.com")
         answering = cells.responder()
-        answering.refresh()
+        follow(answering)
         good = cells.snapshot.read_bytes()
         cells.snapshot.rename(cells.snapshot.with_suffix(".old"))
         cells.snapshot.write_bytes(b"x" * 20_000)
         cells.board.control.generation += 1
         with pytest.raises(StoreError):
-            answering.refresh()
+            follow(answering)
         for _ in range(100):
             answering.refresh()
         assert cells.opened == 2
@@ -65,28 +88,48 @@ class TestFollowing:
         new.write_bytes(good)
         new.rename(cells.snapshot)
         time.sleep(0.25)
-        answering.refresh()
+        follow(answering)
         assert b"\x03one" in cells.respond(answering)
 
-    def test_settings_that_this_program_does_not_know_leave_the_old_ones(self, cells, monkeypatch):
+    def test_settings_that_this_program_does_not_know_leave_the_old_ones(self, cells, follow, monkeypatch):
         cells.load("one.example.com")
         answering = cells.responder()
-        answering.refresh()
+        follow(answering)
         with monkeypatch.context() as other_version:
             other_version.setattr(loading.msgspec.json, "encode", lambda value: b'{"nobody": "knows"}')
             cells.load("two.example.com")
         with pytest.raises(ValueError, match="nobody"):
-            answering.refresh()
+            follow(answering)
         assert b"\x03one" in cells.respond(answering)
 
-    def test_a_worker_that_started_between_a_load_and_its_announcement(self, cells):
+    def test_a_worker_that_started_between_a_load_and_its_announcement(self, cells, follow):
         cells.load("one.example.com", announce=False)
         cells.board.control.generation = 1  # the one before
         answering = cells.responder()
-        answering.refresh()
+        follow(answering)
         cells.announce()
-        assert b"\x03one" in cells.answer(answering)
+        assert b"\x03one" in follow(answering)
         assert cells.opened == 1  # LMDB does not bear a file twice in one process
+
+    def test_who_asks_all_the_time_is_answered_out_of_the_old_one_until_the_new_is_open(self, cells, monkeypatch):
+        monkeypatch.setattr(responder, "_BUSY", 60)
+        cells.load("one.example.com")
+        held, go_on = threading.Event(), threading.Event()
+        answering = cells.responder()
+        answering.refresh()
+        read_policy = responder.read_policy
+        monkeypatch.setattr(
+            responder, "read_policy", lambda server: (held.set(), go_on.wait(10), read_policy(server))[2]
+        )
+        cells.load("two.example.com")
+        answering.refresh()
+        assert held.wait(10)
+        for _ in range(100):
+            assert b"\x03one" in cells.answer(answering)
+        cells.load("three.example.com")  # it will open what stands by then, or open again
+        go_on.set()
+        wait_until(lambda: b"\x05three" in cells.answer(answering))
+        wait_until(lambda: threading.active_count() == 1)  # the old ones are given up
 
 
 def test_an_error_that_nobody_expected_is_told_of(cells, monkeypatch):
