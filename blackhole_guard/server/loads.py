@@ -7,7 +7,7 @@ reports nonsense is a failed load: what is served stays. Once something is serve
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal
@@ -72,7 +72,13 @@ Begun = Callable[[], None]
 RunLoader = Callable[
     [LoadRequest, Begun], bytes
 ]  # in the child; calls Begun when it begins to read, returns its report
-Fork = Callable[[Callable[[], int]], int]  # forks a loader that runs the function; returns its process id
+# Forks a loader, which calls the second function at once and then runs the first one; returns its process id.
+Fork = Callable[[Callable[[], int], Callable[[], None] | None], int]
+_PACES: Mapping[Pace, Callable[[], None] | None] = {
+    Pace.AT_ONCE: None,
+    Pace.YIELDING: yield_to_all,
+    Pace.MODEST: be_modest,
+}
 
 
 @dataclass(slots=True)
@@ -244,10 +250,6 @@ class Loads:
 
         def run() -> int:
             os.close(reader)
-            if request.pace is Pace.YIELDING:
-                yield_to_all()
-            elif request.pace is Pace.MODEST:
-                be_modest()
             with os.fdopen(writer, "wb") as pipe:
 
                 def begin() -> None:
@@ -258,7 +260,7 @@ class Loads:
             return 0
 
         try:
-            return self._fork(run), reader
+            return self._fork(run, _PACES[request.pace]), reader
         except OSError:
             os.close(reader)
             raise

@@ -56,13 +56,16 @@ class Signals:
         self._writer.close()
 
 
-def fork_child(name: str, run: Callable[[], int], supervisor_oom: int = 0) -> int:
+def fork_child(
+    name: str, run: Callable[[], int], supervisor_oom: int = 0, *, first: Callable[[], None] | None = None
+) -> int:
     """Start a child.
 
     Args:
         name: as `ps` shall show it, up to 15 octets.
         run: what it does; its result is the exit code. First it should close what is the supervisor's alone.
         supervisor_oom: how much rather than the supervisor the kernel shall kill it when memory is short.
+        first: what it does before all else, such as to take another priority: its first steps touch much memory.
     Returns:
         The process id.
     """
@@ -71,16 +74,20 @@ def fork_child(name: str, run: Callable[[], int], supervisor_oom: int = 0) -> in
     try:
         pid = os.fork()
         if pid == 0:
-            _be_child(name, run, supervisor_oom, before)
+            _be_child(name, run, supervisor_oom, before, first)
         return pid
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _be_child(name: str, run: Callable[[], int], oom: int, mask: set[signal.Signals | int]) -> None:
+def _be_child(
+    name: str, run: Callable[[], int], oom: int, mask: set[signal.Signals | int], first: Callable[[], None] | None
+) -> None:
     """Run the function and end. Never returns."""
     code = EXIT_CRASHED
     try:
+        if first is not None:
+            first()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, signal.SIG_DFL)

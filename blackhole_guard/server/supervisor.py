@@ -63,7 +63,7 @@ class Supervisor:
         self._signals = Signals()
         self._loads = Loads(
             self._poller,
-            lambda run: self._fork("loader", run),
+            lambda run, first: self._fork("loader", run, first=first),
             crew.run_loader,
             on_begin=self._on_load_begin,
             on_result=self._on_load,
@@ -133,7 +133,9 @@ class Supervisor:
         if not self._announced and self._started and self._slots.all_serving:
             self._announce(now)
 
-    def _fork(self, kind: str, run: Callable[[], int], slot: int | None = None) -> int:
+    def _fork(
+        self, kind: str, run: Callable[[], int], slot: int | None = None, *, first: Callable[[], None] | None = None
+    ) -> int:
         """Fork a child that holds nothing of the supervisor's own, and dies with it."""
 
         def be_child() -> int:
@@ -144,7 +146,8 @@ class Supervisor:
                 self._crew.leave()
             return run()
 
-        return fork_child(f"guard-{kind}" if slot is None else f"guard-worker-{slot}", be_child, _OOM[kind])
+        name = f"guard-{kind}" if slot is None else f"guard-worker-{slot}"
+        return fork_child(name, be_child, _OOM[kind], first=first)
 
     def _fork_observer(self) -> int:
         assert self._crew.run_observer is not None

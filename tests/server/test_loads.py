@@ -35,10 +35,10 @@ class Rig:
             clock=time.monotonic,
         )
 
-    def fork(self, run):
+    def fork(self, run, first):
         if self.fails:
             raise OSError(12, "Cannot allocate memory")
-        return fork_child("loader", run)
+        return fork_child("loader", run, first=first)
 
     def run(self, request, begun):
         self.work(request)
