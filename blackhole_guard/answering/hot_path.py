@@ -32,6 +32,7 @@ from blackhole_guard.wire.query import Query
 _MOST = 24576  # responses that are kept, about 250 octets each
 _ONE_IN = 16  # answers of the engine is learned from when there are so many, so that a flood of names pushes out little
 _AT_ONCE = 256  # keys that are looked up to go next
+_LEAST_LEARNED = 4096  # answers of the engine before all that was learned from them may be forgotten
 _MOST_CLIENTS = 1 << 16
 _PTR_IN = int(RRType.PTR).to_bytes(2) + int(RRClass.IN).to_bytes(2)  # the end of a question for the name of an address
 _PERSONAL = frozenset((Refusal.CLIENT, Refusal.TRANSFER))  # these depend on more than the octets
@@ -51,6 +52,7 @@ class HotPath:
         self._oldest: tuple[list[bytes], ...] = tuple([] for _ in range(KINDS))  # keys that go next, the first one last
         self._clients: set[int | bytes] = set()  # who may ask, as far as they have asked
         self._answered = 0  # by the engine
+        self._began = 0  # `_answered` when what is known began to be learned
         self._behind = 2  # of the last message: octets from the question's end to its own, and the two of the ID
 
     def respond_batch(self, batch: Batch) -> None:
@@ -202,6 +204,15 @@ class HotPath:
             del self._caches[fullest][oldest.pop()]
         self._caches[kind][key] = rest
 
+    def _start_over(self) -> None:
+        """Forget everything that was learned, as all forms are taken: what is asked now is soon known again."""
+        for cache, oldest in zip(self._caches, self._oldest, strict=True):
+            cache.clear()
+            oldest.clear()
+        self._regions.clear()
+        self._forms.clear()
+        self._began = self._answered
+
     def _learn(self, key: bytes, kind: int, answered: Answered) -> None:
         """Keep a response, if it is one that whoever sends the same question gets, too."""
         self._answered += 1
@@ -212,6 +223,8 @@ class HotPath:
             return
         if len(query.question) != len(key) - 10 or kind != self._tails.kind_of(query.edns):
             return
+        if self._forms.are_short and self._answered - self._began > _LEAST_LEARNED:
+            self._start_over()
         form = self._forms.find(kind, response[2:12], account)
         # Types with octets that are letters are not told apart in lower case.
         if form is None or key[-4:].islower():

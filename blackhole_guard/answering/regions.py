@@ -19,11 +19,12 @@ from blackhole_guard.answering.zone_reader import ServedZone, Shelf, ShelfReader
 from blackhole_guard.reserved.addresses import IP6_ARPA, parse_reverse_name, parse_reverse_prefix
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.edns import MIN_PAYLOAD
-from blackhole_guard.wire.header import AA, response_flags
+from blackhole_guard.wire.header import AA, AD, CD, RD, response_flags
 from blackhole_guard.wire.names import is_subdomain
 
 _MOST = 4096  # regions
-_MOST_HEADERS = 256  # of queries, in one region
+_MOST_ENDINGS = 4096  # of all regions together, about two kilobytes each
+_USUAL_FLAGS = RD | AD | CD
 _MOST_SHELVES = 6144  # kept at hand, about 500 octets each
 _ONE_IN = 16  # shelves that were asked for is kept, so that a scan of many costs little
 
@@ -73,6 +74,7 @@ class Regions:
         self._known: dict[bytes, Region] = {}  # question from the region's name on -> region
         self._ipv6_sizes: tuple[int, ...] = ()  # octets of those in IPv6
         self._places: dict[bytes, _Place] = {}  # question from the second label on, where the first is a host's
+        self._endings = 0
         self._asked = 0
 
     def find(self, key: bytes, kind: int) -> bytes | None:
@@ -142,6 +144,13 @@ class Regions:
             self._places.popitem()
         return bool(self._places)
 
+    def clear(self) -> None:
+        """Forget all regions."""
+        self._known.clear()
+        self._places.clear()
+        self._ipv6_sizes = ()
+        self._endings = 0
+
     def learn(self, key: bytes, kind: int, opt: bytes, zone: ServedZone, negative: bytes | None) -> None:
         """Learn from the engine's answer to a question for a PTR in a zone of ours, below no delegation.
 
@@ -157,9 +166,9 @@ class Regions:
         start = None if address is None else self._find_start(name, zone.apex)
         if address is None or start is None:
             return
+        if self._endings >= _MOST_ENDINGS:
+            self.clear()
         region = self._open(key[_HEADER + start :], name[start:], address, zone)
-        if region is None:
-            return
         ending = self._find_ending(region, key[:_HEADER], kind, opt)
         if ending is not None and negative is not None and not ending[1][0]:
             self._learn_negative(region, key, kind, ending, negative)
@@ -193,9 +202,11 @@ class Regions:
                 return start
         return None
 
-    def _open(self, suffix: bytes, name: bytes, address: bytes, zone: ServedZone) -> Region | None:
+    def _open(self, suffix: bytes, name: bytes, address: bytes, zone: ServedZone) -> Region:
         region = self._known.get(suffix)
-        if region is None and len(self._known) < _MOST:
+        if region is None:
+            if len(self._known) >= _MOST:
+                self.clear()
             block = parse_reverse_prefix(name)
             assert block is not None  # it is a part of an address's name
             prefix = b"\x06" if len(address) == 16 else b"\x04" + address[: block.prefixlen // 8]
@@ -208,9 +219,10 @@ class Regions:
 
     def _find_ending(self, region: Region, header: bytes, kind: int, opt: bytes) -> _Ending | None:
         """Give what follows the question in responses to queries like this; None: there are too many forms."""
-        endings = region.endings[kind]
-        if header not in endings and len(endings) < _MOST_HEADERS:
-            flags = response_flags(int.from_bytes(header[:2])) | AA
+        endings, flags = region.endings[kind], int.from_bytes(header[:2])
+        # With other flags nobody asks who means it, and each of 2,048 sets of them would take two kilobytes.
+        if header not in endings and not flags & ~_USUAL_FLAGS and self._endings < _MOST_ENDINGS:
+            flags = response_flags(flags) | AA
             head = _HEAD.pack(flags | RCODES[Outcome.ANSWER], 1, 1, 0, kind != 0)
             forms = [
                 self._forms.find(kind, head, self._account(region.zone, shape, Outcome.ANSWER))
@@ -218,6 +230,7 @@ class Regions:
             ]
             if forms[0] is not None and forms[1] is not None:
                 endings[header] = (opt + forms[0], opt + forms[1]), ({}, {})
+                self._endings += 1
         return endings.get(header)
 
     def _account(self, zone: ServedZone, shape: Shape, outcome: Outcome) -> Account:

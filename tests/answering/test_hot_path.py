@@ -33,13 +33,14 @@ LIMITS = {
     "as they are": {},
     "small": {
         hot_path: {"_MOST": 4, "_MOST_CLIENTS": 2, "_ONE_IN": 2, "_AT_ONCE": 3},
-        regions: {"_MOST": 5, "_MOST_HEADERS": 2, "_MOST_SHELVES": 2, "_ONE_IN": 1},
+        regions: {"_MOST": 5, "_MOST_ENDINGS": 9, "_MOST_SHELVES": 2, "_ONE_IN": 1},
         tails: {"_MOST_KNOWN": 3},
         forms: {"_MOST": 12},
     },
     "shelves at hand": {regions: {"_ONE_IN": 1}},
-    "no regions": {regions: {"_MOST": 0}},
+    "no regions": {regions: {"_MOST_ENDINGS": 0}},
     "few forms": {forms: {"_MOST": 3}},
+    "few forms, often forgotten": {forms: {"_MOST": 3}, hot_path: {"_LEAST_LEARNED": 5}},
     "no forms": {forms: {"_MOST": 0}},
 }
 WEB = pack_name("3.0.0.10.in-addr.arpa")
@@ -311,7 +312,7 @@ class TestMemory:
     def test_what_came_first_goes_when_the_caches_are_full(self, snapshot, slots, monkeypatch):
         monkeypatch.setattr(hot_path, "_MOST", 8)
         monkeypatch.setattr(hot_path, "_ONE_IN", 1)
-        monkeypatch.setattr(regions, "_MOST", 0)
+        monkeypatch.setattr(regions, "_MOST_ENDINGS", 0)
         both = Both(snapshot, slots)
         for host in range(8):
             both.ask(compose(pack_name(f"{host}.0.0.10.in-addr.arpa")))
@@ -330,6 +331,26 @@ class TestMemory:
         both.forbid_engine()
         for number in (*range(4, 20), 31, 47, 63, 79):
             both.ask(compose(pack_name(f"{number}.example.com"), RRType.A))
+
+    def test_flags_that_nobody_means_teach_regions_nothing(self, both):
+        for flags in range(0, 0x10000, 16):
+            octets = bytearray(compose(GONE))
+            octets[2:4] = (flags & 0x07BF).to_bytes(2)  # any query
+            both.ask(bytes(octets))
+        assert sum(len(kind) for region in both.hot._regions._known.values() for kind in region.endings) <= 8
+
+    def test_many_forms_do_not_keep_new_regions_out(self, snapshot, slots, monkeypatch):
+        monkeypatch.setattr(forms, "_MOST", 12)
+        monkeypatch.setattr(hot_path, "_LEAST_LEARNED", 50)
+        both = Both(snapshot, slots)
+        for octets in every_question(1):
+            both.ask(octets)
+        for _ in range(30):  # nothing of it is kept, until all is forgotten
+            for name in (WEB, GONE):
+                both.ask(compose(name))
+        both.forbid_engine()
+        for name in (WEB, GONE):
+            both.ask(compose(name))
 
     def test_memory_is_bounded(self, snapshot, slots):
         with limits("small"):

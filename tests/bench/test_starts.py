@@ -31,7 +31,8 @@ def test_memory_is_measured():
     table = memory.measure(memory.Plan((OURS, "knot"), 1, cases))
     assert [*table.samples] == [("few", OURS), ("few", "knot"), ("IPv6", OURS)]
     assert set(table.samples["few", OURS]) == {"start", "asked", "reloaded"}
-    assert all(5 < seen[0] / 1024 < 500 for row in table.samples.values() for seen in row.values())  # MiB
+    # MiB; what other processes on the machine map, too, counts in part.
+    assert all(1 < seen[0] / 1024 < 500 for row in table.samples.values() for seen in row.values())
 
 
 @pytest.mark.peers("gcc", "taskset", "setpriv")
