@@ -37,7 +37,7 @@ class Board:
         self.pages.clear_gauges(slot)
 
     def note_load(self, result: str, generation: int) -> None:
-        """Enter the end of a load. Workers follow the generation before their next batch."""
+        """Enter the end of a load. Workers follow the generation, see `SnapshotResponder`."""
         if generation:
             self.control.generation = generation
         self.control.note_reload(result, time())

@@ -46,7 +46,10 @@ class _Opened(NamedTuple):
     tcp_limits: TcpSettings
 
     def close(self, pause: float = 0.0) -> None:
-        """Give all of it back, bit by bit, with pauses of so many seconds."""
+        """Give all of it back, bit by bit, with pauses of so many seconds.
+
+        First what is cached: it looks into the mapped file, and once that is closed a look would kill the process.
+        """
         while self.hot_path.forget(_AT_ONCE):
             sleep(pause)
         self.snapshot.close()
@@ -87,7 +90,7 @@ class SnapshotResponder:
 
     To open a snapshot and to give up the one before takes some milliseconds each. Where queries come all the time, a
     thread does it: the answers are the old ones for as long, and no query waits (python -m bench reloads). Else it is
-    done before the next answer.
+    done before the next answer. The threads touch nothing that is in force, so they need not be waited for at the end.
     """
 
     def __init__(
@@ -159,7 +162,10 @@ class SnapshotResponder:
                 self._put_in_force(self._open(), generation, in_background=False)
             else:
                 sys.setswitchinterval(_SWITCH)
-                self._opening = _Opening(generation, self._open)
+                try:
+                    self._opening = _Opening(generation, self._open)
+                except RuntimeError:  # no thread can be started: then queries wait
+                    self._put_in_force(self._open(), generation, in_background=False)
 
     def _open(self) -> _Opened:
         snapshot = self._open_newest()
@@ -176,7 +182,19 @@ class SnapshotResponder:
         before, self._opened = self._opened, opened
         self._hot_path, self.tcp_limits = opened.hot_path, opened.tcp_limits
         self._generation, self._retry_at = generation, 0.0
-        if before is not None and in_background:
-            Thread(target=before.close, args=(_PAUSE,), name="closing", daemon=True).start()
-        elif before is not None:
-            before.close()
+        if before is None:
+            return
+        if in_background:
+            try:
+                Thread(target=self._close, args=(before,), name="closing", daemon=True).start()
+                return
+            except RuntimeError:  # as in `_follow`
+                pass
+        before.close()
+
+    def _close(self, before: _Opened) -> None:
+        """Give up what was in force before, in a thread."""
+        try:
+            before.close(_PAUSE)
+        except Exception as error:  # noqa: BLE001  # the edge of a thread: told of, and over
+            self._on_error(error)

@@ -205,7 +205,8 @@ class PtrReader:
     def _remember(self, text: str, name: HostName) -> None:
         rest = text.partition(".")[2]
         suffix = name.wire[1 + name.wire[0] :]
-        if rest and not name.doubts and len(suffix) <= _MAX_SUFFIX:
+        # Below `arpa` there are names that are to be doubted, whatever stands before it.
+        if rest and rest.lower() not in ("arpa", "arpa.") and not name.doubts and len(suffix) <= _MAX_SUFFIX:
             if len(self._suffixes) >= _MAX_SUFFIXES:
                 self._suffixes.clear()
             self._suffixes[rest] = suffix, _heads(len(suffix))

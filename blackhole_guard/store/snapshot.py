@@ -66,8 +66,8 @@ class Snapshot:
     shelf; bench.load).
     """
 
-    # Find the shelf under a key, see `shelves`. The view shows the mapped file itself, so it must not outlive the call
-    # that reads it: once the snapshot is closed, a look at it would kill the process.
+    # Find the shelf under a key, see `shelves`. The view shows the mapped file itself, so it must not outlive
+    # the snapshot: once that is closed, a look at it would kill the process.
     find_shelf: Callable[[bytes], memoryview | None]
     # Say whether a zone of ours, a delegation or another name that is no address stands strictly below a name.
     has_names_below: Callable[[bytes], bool]

@@ -28,7 +28,7 @@ def merge_tables(tables: Sequence[tuple[str, PtrTable]], findings: Findings) -> 
     tables = sorted((each for each in tables if len(each[1].addresses)), key=lambda each: each[1].addresses[0])
     columns = _concatenate(tables)
     if not columns.addresses.is_ascending():
-        _pick(columns, columns.addresses.order())  # stable: the files' order stays
+        _pick(columns, columns.addresses.order())  # stable: of equal ones the first stays first
         if not columns.addresses.is_ascending():
             _merge_equal(columns, findings)
     return columns

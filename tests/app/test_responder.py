@@ -170,3 +170,25 @@ def test_the_board_is_what_the_supervisor_asks_for():
     assert board.control.generation == 7
     assert board.control.sources_broken
     assert board.pages.count == 4
+
+
+@pytest.mark.parametrize("fails_at", [1, 2])  # the thread that opens, the one that closes
+def test_without_threads_queries_wait_and_nothing_else_is_different(cells, monkeypatch, fails_at):
+    monkeypatch.setattr(responder, "_BUSY", 60)
+    started = []
+
+    class Failing(threading.Thread):
+        def start(self):
+            started.append(self)
+            if len(started) == fails_at:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    cells.load("one.example.com")
+    answering = cells.responder()
+    answering.refresh()
+    monkeypatch.setattr(responder, "Thread", Failing)
+    cells.load("two.example.com")
+    wait_until(lambda: b"\x03two" in cells.answer(answering))
+    wait_until(lambda: threading.active_count() == 1)
+    assert (cells.errors, len(started)) == ([], fails_at)

@@ -221,6 +221,14 @@ def test_the_ttl_of_a_refused_entry_does_not_reach_the_next(load):
     assert [ttl for _, _, ttl, _ in rows(loaded.sources.maps[0].ptr)] == [3600]
 
 
+@pytest.mark.parametrize("dot", ["", "."])
+def test_a_reverse_name_is_told_of_whatever_was_read_before_it(dot):
+    problems = FileProblems("map.yaml")
+    entries = [(1, "10.0.0.1", f"foo.arpa{dot}"), (2, "10.0.0.2", f"in-addr.arpa{dot}")]
+    PtrReader(problems).read(iter(entries)).finish(TEN, 60)
+    assert [problem.place.line for problem in problems.all()] == [2]
+
+
 labels = st.from_regex(r"(?!..--)[a-zA-Z]([a-zA-Z0-9-]{0,10}[a-zA-Z0-9])?", fullmatch=True)
 host_names = st.lists(labels, min_size=2, max_size=5).map(".".join)
 
