@@ -16,7 +16,6 @@ import errno
 import select
 import socket
 from collections import OrderedDict, deque
-from contextlib import suppress
 from time import monotonic
 
 from blackhole_guard.server.clients import group_client, pack_address
@@ -61,6 +60,7 @@ class TcpService:
         self._meter = meter
         self._most = most
         self._listeners: dict[int, socket.socket] = {}  # by descriptor
+        self._resting: dict[int, asyncio.TimerHandle] = {}  # of those that rest: what ends it; epoll does not have them
         # By descriptor, in the order of their last whole message: longest idle first.
         self._connections: OrderedDict[int, Connection] = OrderedDict()
         self._clients: dict[bytes, int] = {}  # how many connections each has
@@ -86,9 +86,13 @@ class TcpService:
 
     def remove(self, listener: socket.socket) -> None:
         """Stop accepting from a listening socket; connections that came by it go on."""
-        if self._listeners.pop(listener.fileno(), None) is not None:
-            with suppress(FileNotFoundError):  # it rests
-                self._epoll.unregister(listener.fileno())
+        descriptor = listener.fileno()
+        if self._listeners.pop(descriptor, None) is None:
+            return
+        if descriptor in self._resting:
+            self._resting.pop(descriptor).cancel()
+        else:
+            self._epoll.unregister(descriptor)
 
     def fold(self) -> None:
         """Bring what was counted since the last call to the meter."""
@@ -211,13 +215,13 @@ class TcpService:
                 if error.errno in _GONE or (error.errno in _NO_MEANS and self._evict("descriptors")):
                     continue
                 self._epoll.unregister(listener.fileno())
-                self._loop.call_later(_REST, self._resume, listener)
+                self._resting[listener.fileno()] = self._loop.call_later(_REST, self._resume, listener.fileno())
                 return
             self._open(sock, pack_address(address[0]), now)
 
-    def _resume(self, listener: socket.socket) -> None:
-        if self._listeners.get(listener.fileno()) is listener:
-            self._epoll.register(listener.fileno(), select.EPOLLIN)
+    def _resume(self, descriptor: int) -> None:
+        del self._resting[descriptor]
+        self._epoll.register(descriptor, select.EPOLLIN)
 
     def _open(self, sock: socket.socket, source: bytes, now: float) -> None:
         limits = self.responder.tcp_limits

@@ -342,6 +342,47 @@ class TestAccepting:
 
         asyncio.run(check())
 
+    def test_a_resting_listener_that_is_added_again_accepts_at_once(self):
+        async def check():
+            failures = []
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+            async with serving(**PATIENT) as served:
+                served.service.remove(served.listener)
+                listener = FailingListener(served.listener, [errno.EMFILE])
+                served.service.add(listener)
+                with await served.connect() as client:
+                    await until(lambda: listener.tries == 1)
+                    served.service.remove(listener)
+                    served.service.add(listener)
+                    await until(lambda: len(served.service), 0.5)
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+                    await asyncio.sleep(1.2)  # until the rest would have ended
+                served.service.remove(listener)
+            assert not failures
+
+        asyncio.run(check())
+
+    def test_a_rest_is_not_cut_short_by_one_before_the_listener_was_removed(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                served.service.remove(served.listener)
+                listener = FailingListener(served.listener, [errno.EMFILE, errno.EMFILE])
+                served.service.add(listener)
+                with await served.connect() as client:
+                    await until(lambda: listener.tries == 1)
+                    served.service.remove(listener)
+                    await asyncio.sleep(0.5)
+                    served.service.add(listener)
+                    await until(lambda: listener.tries == 2)
+                    start = time.monotonic()
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+                    assert time.monotonic() - start > 0.9
+                served.service.remove(listener)
+
+        asyncio.run(check())
+
     def test_connections_of_a_removed_listener_go_on(self):
         async def check():
             async with serving(**PATIENT) as served:
