@@ -21,9 +21,9 @@ COLUMNS = (
     Column("p90", "p90, us", 0, scale=1e6),
     Column("p99", "p99, us", 0, is_compared=True, scale=1e6),
     Column("p999", "p99.9, us", 0, scale=1e6),
-    Column("longest", "longest, us", 0, scale=1e6),
-    Column("lost", "lost"),
-    Column("late", "client late by, us", 0, scale=1e6),
+    Column("longest", "longest of all, us", 0, scale=1e6, of="max"),
+    Column("lost", "lost in all", of="sum"),
+    Column("late", "client late by at most, us", 0, scale=1e6, of="max"),
 )
 _NOTE = (
     "A time runs from when a query was due: what stops the client itself for a moment (last column) is in every tail."

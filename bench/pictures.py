@@ -67,7 +67,7 @@ def _draw_bars(table: Table, key: str, path: Path) -> Path:
     figure, axes = plt.subplots(figsize=(max(5.0, 1.3 * len(groups) + 1.5), 3.2))
     width = 0.8 / len(subjects)
     for place, subject in enumerate(subjects):
-        heights = [(table.median(group, subject, key) or 0) * column.scale for group in groups]
+        heights = [(table.figure(group, subject, key) or 0) * column.scale for group in groups]
         left = [number + (place - (len(subjects) - 1) / 2) * width for number in range(len(groups))]
         axes.bar(left, heights, width * 0.92, label=subject, color=_colour(table, subject))
     axes.set_xticks(range(len(groups)), [group.replace(", ", ",\n") for group in groups])
@@ -86,7 +86,7 @@ def _draw_curves(table: Table, path: Path) -> Path:
     labels = {column.key: column.label.split(",")[0] for column in table.columns}
     for axes, group in zip(panels[0], groups, strict=True):
         for subject in table.subjects():
-            times = [(table.median(group, subject, key) or float("nan")) * 1e6 for key in PERCENTILES]
+            times = [(table.figure(group, subject, key) or float("nan")) * 1e6 for key in PERCENTILES]
             axes.plot(range(len(times)), times, marker="o", markersize=3, label=subject, color=_colour(table, subject))
         axes.set_yscale("log")
         axes.minorticks_off()

@@ -27,10 +27,10 @@ COLUMNS = (
     Column("visible", "s to the new answers", 2),
     Column("check", "s of `check`", 2),
     Column("ratio", "of it", 2),
-    Column("lost", "lost"),
+    Column("lost", "lost in all", of="sum"),
     Column("p99", "p99 meanwhile, us", 0, scale=1e6),
     Column("quiet", "p99 without, us", 0, scale=1e6),
-    Column("longest", "longest, us", 0, scale=1e6),
+    Column("longest", "longest of all, us", 0, scale=1e6, of="max"),
 )
 _CHANGED = 100
 _BEFORE, _AFTER = 1.0, 1.0  # seconds of load before a reload, and after its end

@@ -6,13 +6,14 @@ A table holds every sample, so that a median can be checked and drawn again; onl
 import json
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 OURS = "ours"
+_SHOWN: Mapping[str, Callable[[list[float]], float]] = {"median": median, "sum": sum, "max": max}
 RESULTS = Path(__file__).parent.parent / "docs" / "performance" / "results.json"
 
 
@@ -26,6 +27,7 @@ class Column:
     is_compared: bool = False  # followed by a column "ours to it"
     scale: float = 1.0  # what a sample is multiplied with before it is printed
     more_is_better: bool = False
+    of: str = "median"  # what a table shows of the rounds: "median", "sum" or "max"
 
     def format(self, figure: float) -> str:
         """A figure as it is printed; what never ended, since a response was lost, is no number."""
@@ -54,14 +56,15 @@ class Table:
         for key, figure in figures.items():
             row.setdefault(key, []).append(figure)
 
-    def median(self, group: str, subject: str, key: str) -> float | None:
-        """The median of a figure's rounds; None: it was not taken."""
+    def figure(self, group: str, subject: str, key: str) -> float | None:
+        """What the table shows of a figure's rounds: their median, sum or maximum; None: it was not taken."""
         seen = self.samples.get((group, subject), {}).get(key)
-        return median(seen) if seen else None
+        of = next(column.of for column in self.columns if column.key == key)
+        return _SHOWN[of](seen) if seen else None
 
     def ratio(self, group: str, peer: str, key: str) -> float | None:
         """Our median by a peer's; None where one of them is missing or infinite, or the peer's is 0."""
-        own, other = self.median(group, OURS, key), self.median(group, peer, key)
+        own, other = self.figure(group, OURS, key), self.figure(group, peer, key)
         if own is None or not other or float("inf") in (own, other):
             return None
         return own / other
@@ -79,7 +82,7 @@ class Table:
         return max((len(seen) for row in self.samples.values() for seen in row.values()), default=0)
 
     def to_markdown(self) -> str:
-        """The table as Markdown: medians, and in bold what is ours; no title."""
+        """The table as Markdown: medians unless a heading says otherwise, and in bold what is ours; no title."""
         headings = [self.group, self.subject]
         for column in self.columns:
             headings += [column.label, "ours to it"] if column.is_compared else [column.label]
@@ -95,7 +98,7 @@ class Table:
 
     def _cells(self, group: str, subject: str) -> Iterator[str]:
         for column in self.columns:
-            figure = self.median(group, subject, column.key)
+            figure = self.figure(group, subject, column.key)
             yield "" if figure is None else column.format(figure)
             if column.is_compared:
                 ratio = None if subject == OURS else self.ratio(group, subject, column.key)

@@ -24,7 +24,7 @@ COLUMNS = (
     Column("qps", "queries/s", 0, is_compared=True, more_is_better=True),
     Column("cpu", "CPU us/query", 2, is_compared=True),
     Column("busy", "core in use, %", 0, scale=100),
-    Column("lost", "lost"),
+    Column("lost", "lost in all", of="sum"),
 )
 PERSISTENT = {"8 connections, 8 outstanding": 8, "8 connections, 200 outstanding": 200}
 A_CONNECTION_EACH = "a connection each, 8 at once"

@@ -29,7 +29,7 @@ COLUMNS = (
     Column("cpu", "CPU us/query", 2, is_compared=True),
     Column("busy", "core in use, %", 0, scale=100),
     Column("octets", "octets a response"),
-    Column("lost", "lost"),
+    Column("lost", "lost in all", of="sum"),
 )
 
 

@@ -25,7 +25,7 @@ COLUMNS = (
     Column("ratio", "to one worker", 2),
     Column("alike", "to two servers", 2),
     Column("balance", "work of the busier one, %", 0, scale=100),
-    Column("lost", "lost"),
+    Column("lost", "lost in all", of="sum"),
 )
 ONE, TWO, APART = "one worker", "two workers", "two servers of one worker"
 _CLIENTS = 64  # sockets of each client: the kernel spreads sockets over workers, not queries

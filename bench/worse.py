@@ -30,7 +30,7 @@ def _find(table: Table, peer: str) -> Iterator[str]:
 
 def _groups(table: Table, peer: str, column: Column) -> Iterator[str]:
     for group in table.groups():
-        own, other = table.median(group, OURS, column.key), table.median(group, peer, column.key)
+        own, other = table.figure(group, OURS, column.key), table.figure(group, peer, column.key)
         if own is not None and other is not None and _is_worse(column, own, other):
             yield f"{group} {column.format(own)} against {column.format(other)}"
 

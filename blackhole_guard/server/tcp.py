@@ -220,8 +220,11 @@ class TcpService:
             self._open(sock, pack_address(address[0]), now)
 
     def _resume(self, descriptor: int) -> None:
-        del self._resting[descriptor]
-        self._epoll.register(descriptor, select.EPOLLIN)
+        try:
+            self._epoll.register(descriptor, select.EPOLLIN)
+            del self._resting[descriptor]
+        except OSError:  # as in `_open`
+            self._resting[descriptor] = self._loop.call_later(_REST, self._resume, descriptor)
 
     def _open(self, sock: socket.socket, source: bytes, now: float) -> None:
         limits = self.responder.tcp_limits
@@ -231,9 +234,14 @@ class TcpService:
         while len(self._connections) >= min(limits.connections, self._most) and self._evict("full"):
             pass
         sock.setblocking(False)
+        try:
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        except OSError:  # there is no memory, or there are as many watches as a user may have (epoll(7))
+            self._meter.add("accept_errors")
+            sock.close()
+            return
         connection = Connection(self, sock, source, client, now)
         self._connections[connection.descriptor] = connection
-        self._epoll.register(connection.descriptor, select.EPOLLIN)
         self._clients[client] = self._clients.get(client, 0) + 1
         self._accepted += 1
         if self._sweeper is None:

@@ -22,12 +22,21 @@ def table() -> Table:
 
 
 def test_medians_and_ratios_are_those_of_all_rounds(table):
-    assert table.median("hits", OURS, "qps") == 2000
+    assert table.figure("hits", OURS, "qps") == 2000
     assert table.ratio("hits", "knot", "qps") == 0.5
-    assert table.median("hits", "knot", "p99") is None
+    assert table.figure("hits", "knot", "p99") is None
     assert table.ratio("hits", "nsd", "qps") is None
     assert table.ratio("mixed", "knot", "qps") is None
     assert (table.groups(), table.subjects(), table.rounds()) == (["hits", "mixed"], [OURS, "knot"], 3)
+
+
+def test_what_was_lost_is_added_up_and_of_what_took_long_the_longest_counts():
+    columns = (Column("lost", "lost in all", of="sum"), Column("longest", "longest", of="max"))
+    table = Table("reloads", "Reloads", "PTRs", "server", columns)
+    for lost, longest in ((0, 5.0), (0, 9.0), (3, 1.0)):
+        table.add("many", OURS, lost=lost, longest=longest)
+    assert (table.figure("many", OURS, "lost"), table.figure("many", OURS, "longest")) == (3, 9.0)
+    assert Table.from_json("reloads", table.to_json()).figure("many", OURS, "lost") == 3
 
 
 def test_a_figure_without_a_column_is_a_mistake(table):

@@ -294,6 +294,25 @@ class FailingListener:
         return self.sock.accept()
 
 
+class UnwatchableListener:
+    """A listening socket whose first connection is a regular file, as which epoll(7) cannot watch it."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.accepted = []
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def accept(self):
+        connection, address = self.sock.accept()
+        if not self.accepted:
+            with open(__file__) as file:
+                os.dup2(file.fileno(), connection.fileno())
+        self.accepted.append(connection)
+        return connection, address
+
+
 class TestAccepting:
     def test_a_response_that_finds_no_room_waits_for_it(self):
         async def check():
@@ -379,6 +398,24 @@ class TestAccepting:
                     await send(client, frame(QUERY))
                     assert await read_message(client) == response_to(QUERY)
                     assert time.monotonic() - start > 0.9
+                served.service.remove(listener)
+
+        asyncio.run(check())
+
+    def test_a_connection_that_cannot_be_watched_is_closed_and_leaves_no_trace(self):
+        async def check():
+            async with serving(**PATIENT) as served:
+                served.service.remove(served.listener)
+                listener = UnwatchableListener(served.listener)
+                served.service.add(listener)
+                with await served.connect() as unlucky, await served.connect() as client:
+                    assert await read_message(unlucky) is None
+                    await send(client, frame(QUERY))
+                    assert await read_message(client) == response_to(QUERY)
+                    assert listener.accepted[0].fileno() == -1
+                    assert len(served.service) == 1
+                    assert served.meter.counts["accept_errors", ""] == 1
+                    assert served.counted("tcp_accepted") == 1
                 served.service.remove(listener)
 
         asyncio.run(check())
