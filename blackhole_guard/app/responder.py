@@ -20,7 +20,8 @@ from blackhole_guard.server.roles import Transport
 from blackhole_guard.store.snapshot import Snapshot
 
 _AGAIN = 1.0  # seconds until a snapshot that could not be opened is tried again
-_BUSY = 0.005  # seconds between two looks, of a worker that is asked all the time
+_QUICK = 0.005  # seconds between two looks
+_BUSY = 8  # quick looks one after the other, of a worker that is asked all the time
 _AT_ONCE = 128  # cached responses that are let go of before others have their turn
 _PAUSE = 0.002  # seconds of it
 _SWITCH = 1e-4  # seconds that a thread may keep the one that answers waiting; of no account where there is none
@@ -116,6 +117,7 @@ class SnapshotResponder:
         self._tally = Tally()
         self._generation = 0
         self._looked_at = 0.0  # monotonic seconds
+        self._quick_looks = 0
         self._retry_at = 0.0
         self._opened: _Opened | None = None
         self._opening: _Opening | None = None
@@ -139,9 +141,10 @@ class SnapshotResponder:
         """
         now = monotonic()
         generation = self._cells[GENERATION]
+        self._quick_looks = self._quick_looks + 1 if now - self._looked_at < _QUICK else 0
+        self._looked_at = now
         if generation != self._generation:
             self._follow(generation, now)
-        self._looked_at = now
 
     def fold(self, now: float) -> None:
         """Bring what was counted to the page."""
@@ -158,7 +161,7 @@ class SnapshotResponder:
             self._generation = generation
         elif now >= self._retry_at:
             self._retry_at = now + _AGAIN  # a file that cannot be read must not be tried before each batch
-            if self._opened is None or now - self._looked_at > _BUSY:
+            if self._opened is None or self._quick_looks < _BUSY:
                 self._put_in_force(self._open(), generation, in_background=False)
             else:
                 sys.setswitchinterval(_SWITCH)

@@ -24,7 +24,7 @@ def cells(tmp_path):
 def follow(request, monkeypatch):
     """Have a responder follow; either it is asked seldom, or all the time."""
     is_busy = request.param == "beside queries"
-    monkeypatch.setattr(responder, "_BUSY", 60 if is_busy else -1)
+    monkeypatch.setattr(responder, "_BUSY", 0 if is_busy else 1 << 30)
 
     def run(answering):
         answering.refresh()
@@ -112,7 +112,7 @@ class TestFollowing:
         assert cells.opened == 1  # LMDB does not bear a file twice in one process
 
     def test_who_asks_all_the_time_is_answered_out_of_the_old_one_until_the_new_is_open(self, cells, monkeypatch):
-        monkeypatch.setattr(responder, "_BUSY", 60)
+        monkeypatch.setattr(responder, "_BUSY", 0)
         cells.load("one.example.com")
         held, go_on = threading.Event(), threading.Event()
         answering = cells.responder()
@@ -172,9 +172,20 @@ def test_the_board_is_what_the_supervisor_asks_for():
     assert board.pages.count == 4
 
 
+def test_a_look_just_before_makes_no_busy_worker(cells):
+    cells.load("one.example.com")
+    answering = cells.responder()
+    answering.refresh()
+    for name in ("two", "three", "four"):
+        cells.load(f"{name}.example.com")
+        for _ in range(3):  # as a tick and two queries
+            assert name.encode() in cells.answer(answering)
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("fails_at", [1, 2])  # the thread that opens, the one that closes
 def test_without_threads_queries_wait_and_nothing_else_is_different(cells, monkeypatch, fails_at):
-    monkeypatch.setattr(responder, "_BUSY", 60)
+    monkeypatch.setattr(responder, "_BUSY", 0)
     started = []
 
     class Failing(threading.Thread):
