@@ -2,5 +2,5 @@
 
 Belongs here: following `include`, reading maps into the shapes of `config.maps`, what the files' contents are known by.
 Does not: YAML, names and scalars as such (`config`), what maps of one zone mean together (`zones`).
-Imports `config`, `reserved` and names from `wire`.
+Imports `config`, `reserved`, and names, columns and packed records from `wire`.
 """

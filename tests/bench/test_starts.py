@@ -32,8 +32,9 @@ def test_memory_is_measured():
     table = memory.measure(memory.Plan((OURS, "knot"), 1, cases))
     assert [*table.samples] == [("few", OURS), ("few", "knot"), ("IPv6", OURS)]
     assert set(table.samples["few", OURS]) == {"start", "asked", "reloaded"}
-    # MiB; what other processes on the machine map, too, counts in part.
-    assert all(1 < seen[0] / 1024 < 500 for row in table.samples.values() for seen in row.values())
+    for (_, server), row in table.samples.items():
+        # MiB. What other processes map, too, counts in part: of a Knot beside those of other tests little is left.
+        assert all((5 if server == OURS else 1) < seen[0] / 1024 < 500 for seen in row.values()), (server, row)
 
 
 @pytest.mark.peers("gcc", "taskset", "setpriv")
