@@ -29,7 +29,8 @@ from blackhole_guard.server.tcp import TcpService
 EXIT_STOPPED = 0
 EXIT_ORPHANED = 1  # the supervisor is gone
 
-TICK = 1.0  # seconds between signs of life; counters are folded as often, so that a scrape sees all but the last second
+TICK = 1.0  # seconds between signs of life
+_FOLD = 0.5  # seconds until what is counted is brought out, so that any scrape sees all but the last half second
 _EARLY = 0.1  # seconds by which a timer may come too early and still count as the next one
 _DRAIN_UDP = 0.5  # seconds for what waits in the sockets when the worker ends
 _DRAIN_TCP = 4.0  # seconds for clients to take their responses then; both stay under the supervisor's 5
@@ -79,7 +80,7 @@ class _Worker:
         self._tcp: set[socket.socket] = set()
         self._folded = 0
         self._errors: set[str] = set()
-        self._responder = _CarefulResponder(context.responder, self._report)
+        self._responder = _CarefulResponder(context.responder, self._report, self._fold_soon)
         self._datapath: Datapath = context.make_datapath(
             self._loop, self._responder, context.meter, _own_addresses(context.sockets)
         )
@@ -91,7 +92,7 @@ class _Worker:
         loop.set_exception_handler(self._on_error)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_reader(self._channel.fileno(), self._on_control)
-        self._responder.refresh()
+        self._responder.follow()
         self._follow()
         self._tick()
         # What lives by now lives until the end: the collector need not walk it, nor touch pages shared with the others.
@@ -145,7 +146,7 @@ class _Worker:
         self._context.meter.set("adopted_slots", len(self._adopted))
 
     def _tick(self) -> None:
-        """Give a sign of life, and bring out what was counted.
+        """Give a sign of life.
 
         All workers do so at the full second of the monotonic clock, so the supervisor, who looks a little later, has
         each one's newest sign with one look, and an idle machine wakes up once a second for all of them.
@@ -153,7 +154,15 @@ class _Worker:
         now = self._loop.time()
         self._loop.call_at(math.floor(now + _EARLY) + TICK, self._tick)
         self._context.beat(now)
-        self._responder.refresh()  # an idle worker follows, too, so that the old snapshot's memory goes back
+        self._responder.follow()  # an idle worker follows, too, so that the old snapshot's memory goes back
+        self._fold()  # connections without a query are counted, too
+
+    def _fold_soon(self) -> None:
+        """Bring out in a while what is counted from now on: so an idle worker need not wake up for it."""
+        self._loop.call_later(_FOLD, self._fold_used)
+
+    def _fold_used(self) -> None:
+        self._responder.is_used = False
         self._fold()
 
     def _fold(self) -> None:
@@ -193,11 +202,16 @@ class _CarefulResponder:
     """A Responder that keeps answering out of its old snapshot when it fails to open a new one.
 
     Without it an exception in refresh() would come before each batch, and so instead of each batch.
+    It also tells when it is used for the first time since `is_used` was set to False.
     """
 
-    def __init__(self, responder: Responder, report: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, responder: Responder, report: Callable[[BaseException], None], on_first_use: Callable[[], None]
+    ) -> None:
+        self.is_used = False
         self._responder = responder
         self._report = report
+        self._on_first_use = on_first_use
         self.respond = responder.respond  # no step between: this is called for each message
         self.respond_batch = responder.respond_batch
         self.fold = responder.fold
@@ -207,6 +221,13 @@ class _CarefulResponder:
         return self._responder.tcp_limits
 
     def refresh(self) -> None:
+        if not self.is_used:
+            self.is_used = True
+            self._on_first_use()
+        self.follow()
+
+    def follow(self) -> None:
+        """Look for a new snapshot, without a message to answer."""
         try:
             self._responder.refresh()
         except Exception as error:  # noqa: BLE001  # whatever it is, TCP and the counters have their turn

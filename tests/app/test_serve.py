@@ -13,6 +13,7 @@ from pathlib import Path
 import dns.flags
 import dns.rcode
 import pytest
+from peer_processes import free_port
 from services import MAP, PROGRAM, Service, Storm
 from supervised import children_of
 from supervisors import wait_until
@@ -404,7 +405,7 @@ class TestSystemd:
     def test_sockets_from_systemd(self, tmp_path):
         """As sd_listen_fds(3) hands them over: descriptors from 3 on, and our own process id."""
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        udp.bind(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", free_port()))
         tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         tcp.bind(udp.getsockname())
         tcp.listen(10)

@@ -31,7 +31,7 @@ def answer(
 def serving(reply: Reply) -> Iterator[tuple[str, list[dns.message.Message]]]:
     """Serve on a port of 127.0.0.1, UDP and TCP; gives `@address:port` and the queries that come."""
     seen: list[dns.message.Message] = []
-    with closing(socket.create_server(("127.0.0.1", 0))) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+    with closing(socket.create_server(("127.0.0.1", free_port()))) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
         udp.bind(tcp.getsockname())
 
         def serve_udp() -> None:
