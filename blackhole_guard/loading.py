@@ -4,7 +4,6 @@ Runs in a process of its own, which ends with it. Whatever is wrong with the sou
 the report; what is served stays, unless a whole new snapshot has taken its place.
 """
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from blackhole_guard import __version__
+from blackhole_guard.config.digests import SIZE, begin_digest, digest
 from blackhole_guard.config.files import read_file, resolve_links
 from blackhole_guard.config.load import Overrides, read_settings
 from blackhole_guard.config.problems import Place, Problem, ValueProblem
@@ -264,7 +264,7 @@ def digest_sources(files: Iterable[str], patterns: Iterable[str], settings: Sett
     contents: dict[str, bytes] = {}
     for path in files:
         try:
-            contents[path] = hashlib.sha256(read_file(path)).digest()
+            contents[path] = digest(read_file(path))
         except ValueProblem:
             return b""
     known = {resolve_links(path) for path in contents}
@@ -275,12 +275,12 @@ def digest_sources(files: Iterable[str], patterns: Iterable[str], settings: Sett
 
 def _digest(contents: Mapping[str, bytes], settings: Settings) -> bytes:
     """Digest all that decides the zones: the program, how it stores them, the settings, the files' contents."""
-    digest = hashlib.sha256(f"{__version__} {FORMAT}\n".encode())
-    digest.update(msgspec.json.encode(settings) + b"\n")
+    whole = begin_digest(f"{__version__} {FORMAT}\n".encode())
+    whole.update(msgspec.json.encode(settings) + b"\n")
     for path, content in contents.items():
         octets = os.fsencode(path)
-        digest.update(len(octets).to_bytes(4, "big") + octets + content.ljust(32, b"\0"))
-    return digest.digest()
+        whole.update(len(octets).to_bytes(4, "big") + octets + content.ljust(SIZE, b"\0"))
+    return whole.digest()
 
 
 def fingerprint(files: Iterable[str], patterns: Iterable[str]) -> Hashable:

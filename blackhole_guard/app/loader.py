@@ -7,19 +7,21 @@ whom the server has become may not be able to read it.
 import contextlib
 import gc
 import glob
-import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import sleep, time, time_ns
 
 import msgspec
 
 from blackhole_guard import loading
+from blackhole_guard.config.digests import digest
 from blackhole_guard.config.files import resolve_links
 from blackhole_guard.config.load import Overrides, read_settings
 from blackhole_guard.config.problems import Problem
 from blackhole_guard.config.settings import Settings
+from blackhole_guard.server import system
 from blackhole_guard.server.loads import Begun, LoadRequest, Purpose
+from blackhole_guard.server.processes import fork_child
 from blackhole_guard.server.watch import await_change
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.snapshot import open_snapshot
@@ -128,7 +130,7 @@ class Loader:
         seen = known.fingerprint if known else ""
         if not seen:
             now = look_at(files, patterns)
-            if self._is_loaded(files, patterns):
+            if _holds_in_child(lambda: self._is_loaded(files, patterns)):
                 seen = now
             elif known and known.result not in ("loaded", "unchanged"):
                 sleep(_PATIENCE)
@@ -147,9 +149,19 @@ class Loader:
             snapshot.close()
 
 
+def _holds_in_child(check: Callable[[], bool]) -> bool:
+    """Say what a check says. Its process ends with it: one that waits for a change shall not keep what that took."""
+    parent = os.getpid()
+    try:
+        pid = fork_child("guard-loader", lambda: 0 if system.die_with_parent(parent) and check() else 1)
+    except OSError:  # no memory, or too many processes: then here
+        return check()
+    return os.waitpid(pid, 0)[1] == 0
+
+
 def look_at(files: tuple[str, ...], patterns: tuple[str, ...]) -> str:
     """Say what files and patterns look like from outside, in a form that goes into a report."""
-    return hashlib.sha256(repr(loading.fingerprint(files, patterns)).encode()).hexdigest()
+    return digest(repr(loading.fingerprint(files, patterns)).encode()).hex()
 
 
 def _fingerprint(files: tuple[str, ...], patterns: tuple[str, ...], start: int) -> str:

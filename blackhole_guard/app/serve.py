@@ -21,6 +21,7 @@ from blackhole_guard.config.load import Overrides, load_settings
 from blackhole_guard.config.problems import Problem, SettingsError
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.counters.meter import PageMeter
+from blackhole_guard.server import light_asyncio  # noqa: F401  # before whatever imports asyncio
 from blackhole_guard.server.activation import take_activated
 from blackhole_guard.server.control import ControlServer
 from blackhole_guard.server.cpus import count_cpus

@@ -58,6 +58,6 @@ class Sources:
     maps: tuple[ZoneMap, ...]
     files: dict[
         str, bytes
-    ]  # path -> SHA-256 of its content, b"" if it could not be read; the settings file is among them
+    ]  # path -> digest of its content, b"" if it could not be read; the settings file is among them
     patterns: tuple[str, ...]  # absolute include patterns, for watching: a file that matches later counts as a change
     warnings: tuple[Problem, ...] = ()  # what loads, but is likely not meant; sorted by place

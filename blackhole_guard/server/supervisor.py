@@ -98,6 +98,7 @@ class Supervisor:
         crew.control.start(self._poller, self._on_reload)
         self._loads.ask()  # before the collection, which has time while the loader reads
         gc.collect()
+        system.trim_memory()
         gc.freeze()  # the children's collectors need not walk, and so copy, what is shared with them
         if crew.run_observer is not None:
             self._observer.start(_OBSERVER_DELAY)

@@ -3,6 +3,7 @@
 The numbers are those of include/uapi of the kernel, the same on x86 and arm64. `mmsg` uses ctypes, too, and no other.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -79,6 +80,12 @@ def _call(function: str, *arguments: int | bytes, what: str) -> None:
     if getattr(libc, function)(*arguments) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"{what}: {os.strerror(error)}")
+
+
+def trim_memory() -> None:
+    """Give back to the kernel what the C library holds free (malloc_trim(3)); elsewhere than with glibc nothing."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def receive_drops(sock: socket.socket) -> int:

@@ -6,11 +6,11 @@ their paths, a file's own includes after it. A file that several patterns match 
 
 import gc
 import glob
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from blackhole_guard.config.digests import digest
 from blackhole_guard.config.document import EntryReader, Mapping, Node, Scalar, Sequence, read_documents
 from blackhole_guard.config.files import read_file, resolve_links
 from blackhole_guard.config.load import (
@@ -88,7 +88,7 @@ class _SourceReader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._maps: list[ZoneMap] = []
-        self._files: dict[str, bytes] = {}  # path -> SHA-256; in the order of reading
+        self._files: dict[str, bytes] = {}  # path -> digest; in the order of reading
         self._seen: set[str] = set()  # real paths
         self._patterns: dict[str, None] = {}
         self._problems: list[Problem] = []
@@ -103,7 +103,7 @@ class _SourceReader:
         except ValueProblem:
             self._files[path] = b""
             return None
-        self._files[path] = hashlib.sha256(data).digest()
+        self._files[path] = digest(data)
         stream: dict[tuple[str, ...], Callable[[], EntryReader]] = {
             (INLINE_MAPS, "*", "ptr"): lambda: make_ptr_reader(problems, self._suffixes)
         }
@@ -184,7 +184,7 @@ class _SourceReader:
             self._files[path] = b""
             self._error(place, f"`{quote(path)}` {problem.what}", problem.hint)
             return
-        self._files[path] = hashlib.sha256(data).digest()
+        self._files[path] = digest(data)
         problems = FileProblems(path)
         includes: list[Include] = []
         count = 0

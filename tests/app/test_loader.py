@@ -1,5 +1,6 @@
 """The loader's reports, and what a watcher makes of them."""
 
+import gc
 import os
 import threading
 import time
@@ -43,7 +44,10 @@ class Setup:
 
 @pytest.fixture
 def setup(tmp_path):
-    return Setup(tmp_path)
+    yield Setup(tmp_path)
+    # What a loader does to the collector ends with its process; here it would go on.
+    gc.enable()
+    gc.unfreeze()
 
 
 def test_a_report_has_all_that_the_supervisor_and_the_watcher_need(setup):

@@ -11,6 +11,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
+from peer_processes import free_port
 
 Reply = Callable[[dns.message.Message, bool], list[bytes]]  # the query and whether it came over TCP -> replies
 

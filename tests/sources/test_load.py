@@ -1,12 +1,12 @@
 """Files that include one another, and inline maps."""
 
 import gc
-import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
+from blackhole_guard.config.digests import digest
 from blackhole_guard.config.load import read_settings
 from blackhole_guard.config.settings import Settings
 from blackhole_guard.sources.load import load_sources
@@ -40,7 +40,7 @@ def test_inline_maps_come_first_and_files_in_the_order_of_patterns_and_paths(loa
     assert [str(zone_map.place) for zone_map in loaded.sources.maps[1:3]] == ["z/2.yaml:1", "z/deep/x.txt:1"]
     root = os.getcwd()
     assert loaded.sources.patterns == (f"{root}/z/*.yaml", f"{root}/z/deep/*", f"{root}/a.yaml")
-    assert loaded.sources.files["a.yaml"] == hashlib.sha256(Path("a.yaml").read_bytes()).digest()
+    assert loaded.sources.files["a.yaml"] == digest(Path("a.yaml").read_bytes())
 
 
 def test_patterns_are_relative_to_the_file_that_names_them(load, monkeypatch):
