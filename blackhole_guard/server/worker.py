@@ -22,6 +22,7 @@ from blackhole_guard.server.clients import pack_address
 from blackhole_guard.server.datapath import Datapath, MakeDatapath, Own
 from blackhole_guard.server.mmsg import is_available
 from blackhole_guard.server.plain_datapath import PlainDatapath
+from blackhole_guard.server.priority import be_prompt
 from blackhole_guard.server.roles import Beat, Log, Meter, Responder
 from blackhole_guard.server.sockets import SlotSockets, is_wildcard
 from blackhole_guard.server.tcp import TcpService
@@ -62,6 +63,7 @@ def run_worker(context: WorkerContext) -> int:
         signal.signal(number, signal.SIG_IGN)
     if not system.die_with_parent(context.supervisor):
         return EXIT_ORPHANED
+    be_prompt()
     with asyncio.Runner() as runner:
         return runner.run(_Worker(context, runner.get_loop()).run())
 

@@ -15,6 +15,7 @@ import lmdb
 import msgspec
 
 from blackhole_guard.store.content import Content, Row, StoredCut, StoredZone
+from blackhole_guard.store.disk import sync_gently
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.shelves import pack_runs
 from blackhole_guard.wire.records import RRset
@@ -101,7 +102,7 @@ def _seal(path: str) -> int:
         file.seek(length)
         file.write(_TRAILER.pack(_MAGIC, FORMAT, length, checksum))
         file.flush()
-        os.fsync(file.fileno())
+        sync_gently(file.fileno(), length)
     return checksum
 
 

@@ -74,6 +74,15 @@ def test_the_service_relies_on_what_the_program_does():
     assert float(service["TimeoutStopSec"][0]) > 5.5  # what the supervisor gives its workers
 
 
+def test_priorities_may_be_changed():
+    """Without them a load would take turns with the workers."""
+    filters = Unit(FOLDER / UNITS[0])["Service"]["SystemCallFilter"]
+    assert filters[0] == "@system-service"
+    refused = next(number for number, line in enumerate(filters) if line.startswith("~") and "@resources" in line)
+    allowed = {word for line in filters[refused + 1 :] if not line.startswith("~") for word in line.split()}
+    assert allowed >= {"sched_setscheduler", "setpriority", "sched_setattr"}
+
+
 def test_the_sockets_come_in_pairs_and_with_the_programs_own_sizes():
     sockets = Unit(FOLDER / UNITS[1])["Socket"]
     assert sockets["ListenDatagram"] == sockets["ListenStream"] == ["127.0.0.1:53", "[::1]:53"]
