@@ -7,8 +7,8 @@ edns-tcp-keepalive option (RFC 7828).
 
 Listeners and connections have an epoll(7) instance of their own, whose descriptor the event loop watches: so one
 callback serves all that are ready, in turns, and the work before others have theirs has one bound. With 8 queries
-outstanding on 8 connections a query also costs 5 to 8 % less than with a callback of the loop for each connection (9.2
-us against 9.9, the kernel's work included; python -m bench.tcp_reading).
+outstanding on 8 connections a query also costs 8 % less than with a callback of the loop for each connection (8.5 us
+against 9.25, the kernel's work included; python -m bench.tcp_reading).
 """
 
 import asyncio
@@ -163,7 +163,7 @@ class TcpService:
         self.responder.refresh()
         now, most = monotonic(), self.responder.tcp_limits.pipelined
         try:
-            # Looking again until nothing is ready makes a query 7 to 13 % cheaper (python -m bench.tcp_reading). Not
+            # Looking again until nothing is ready makes a query 7 % cheaper (python -m bench.tcp_reading). Not
             # when one asks for another turn: it has had what may be in flight on one connection.
             while self._left > 0 and self._call is None and self._find_due(now):
                 self._take_round(most, now)
