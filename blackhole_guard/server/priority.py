@@ -27,14 +27,14 @@ def yield_to_all() -> None:
 
 
 def be_prompt() -> None:
-    """Have this process go on soon after it was woken up, whatever else of the same niceness runs.
+    """Have this process go on soon after it was woken up, before the server's other processes.
 
     A worker sleeps until there is a query. With a slice like all others' it may find the supervisor in a fork that
     takes 2 ms (25 queries of 10,000 a second); with a short one it goes before it (python -m bench reloads).
     """
-    # What somebody has chosen for the whole server (CPUSchedulingPolicy= of systemd) stays.
-    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        with contextlib.suppress(OSError):  # a container forbids it, or it is another processor's call
+    with contextlib.suppress(OSError):  # musl does not ask for policies, a container may forbid either call
+        # What somebody has chosen for the whole server (CPUSchedulingPolicy= of systemd) stays.
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
             system.set_slice(_PROMPT)
 
 

@@ -12,6 +12,7 @@ import resource
 import signal
 import socket
 import struct
+import sys
 
 IP_PKTINFO = 8  # ip(7); Python names it from 3.13 on
 IP_MTU_DISCOVER = 10
@@ -97,7 +98,7 @@ def set_slice(seconds: float) -> None:
         OSError: the system has no such call, or forbids it.
     """
     number = _SCHED_SETATTR.get(os.uname().machine)
-    if number is None:
+    if number is None or sys.maxsize < 1 << 32:  # a 32-bit process has other numbers, whatever its kernel is
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     asked = _SCHED_ATTR.pack(_SCHED_ATTR.size, os.SCHED_OTHER, 0, nice, 0, round(seconds * 1e9), 0, 0)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 
 _PIECE = 1 << 18  # octets that a kernel hands to the disk in 0.1 ms
-_WRITE = 2  # SYNC_FILE_RANGE_WRITE: begin to write what is dirty, wait for nothing (linux/fs.h)
+_WRITE = 2  # SYNC_FILE_RANGE_WRITE: begin to write what is dirty, wait for no write's end (linux/fs.h)
 
 
 def sync_gently(descriptor: int, length: int) -> None:

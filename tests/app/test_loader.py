@@ -206,6 +206,28 @@ class TestWatch:
         thread.join(5)
         assert reports[0].changes == 1
 
+    @pytest.mark.parametrize("may_fork", [True, False])
+    def test_what_the_look_into_all_files_takes_does_not_stay_with_the_watcher(self, setup, monkeypatch, may_fork):
+        def look_and_say_where(*arguments):
+            (setup.folder / "pid").write_text(str(os.getpid()))
+            return real(*arguments)
+
+        def refuse(*arguments):
+            raise BlockingIOError
+
+        real = Loader._is_loaded
+        monkeypatch.setattr(Loader, "_is_loaded", look_and_say_where)
+        if not may_fork:
+            monkeypatch.setattr(loader, "fork_child", refuse)
+        known = msgspec.json.encode(msgspec.structs.replace(setup.load(), fingerprint=""))
+        thread, reports = self.watch(setup, known)
+        time.sleep(1)
+        assert thread.is_alive()  # it has seen that the files are what was loaded
+        assert ((setup.folder / "pid").read_text() != str(os.getpid())) is may_fork
+        setup.map.write_text(MAP.replace("web", "www"))
+        thread.join(5)
+        assert reports[0].changes == 1
+
     def test_a_doubtful_fingerprint_and_a_change_before_the_watcher_began(self, setup):
         known = msgspec.json.encode(msgspec.structs.replace(setup.load(), fingerprint=""))
         setup.map.write_text(MAP.replace("web", "www"))

@@ -45,3 +45,25 @@ def test_a_refused_prctl_is_an_error(monkeypatch):
     with pytest.raises(OSError, match="PR_SET_PDEATHSIG") as error:
         system.die_with_parent(1)
     assert error.value.errno == errno.EINVAL
+
+
+def test_what_the_c_library_holds_free_goes_back():
+    def check():
+        blocks = [bytes(100_000) for _ in range(300)]  # too large for Python's own pools, too small for maps
+        last = blocks.pop()
+        blocks.clear()
+        before = resident()
+        system.trim_memory()
+        assert resident() < before - 20_000_000
+        assert len(last) == 100_000  # it keeps the heap from shrinking by itself
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+
+    in_child(check)
+
+
+def test_another_c_library_trims_nothing(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    system.trim_memory()

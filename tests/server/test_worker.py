@@ -55,6 +55,18 @@ class TestLife:
         assert ask_tcp(supervisor.address)
         wait_until(lambda: meter["folds"] == 2, 2)
 
+    def test_counters_are_folded_half_a_second_after_the_first_query(self, supervisor):
+        supervisor.start()
+        supervisor.await_ready()
+        meter = supervisor.meters[0]
+        for number in (1, 2):
+            beats = meter["beats"]
+            wait_until(lambda beats=beats: meter["beats"] > beats, 2)
+            beats = meter["beats"]
+            assert ask_udp(supervisor.address) == 1
+            wait_until(lambda number=number: meter["folds"] == number, 0.9)
+            assert meter["beats"] == beats  # it did not wait for the next one
+
     def test_its_heart_beats_under_a_flood(self, supervisor):
         supervisor.start()
         supervisor.await_ready()
