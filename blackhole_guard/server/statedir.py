@@ -66,6 +66,9 @@ def open_state_dir(path: str | None, user: User | None) -> StateDir:
         StateDirError: another server has it, or it cannot be written to.
     """
     if path is None:
+        import shutil  # noqa: F401  # before the change of user, who need not be able to read them
+        import tempfile  # noqa: F401
+
         with acting_as(user):
             _sweep()
             return _open_private()
