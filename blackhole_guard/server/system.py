@@ -40,6 +40,7 @@ _CAPABILITY_VERSION = 0x20080522
 # The number of the call differs between processors; Python names neither it nor what it takes (linux/sched/types.h).
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274, "riscv64": 274}
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, niceness, priority, slice, deadline, period; VER0
+_M_MMAP_THRESHOLD = -3  # malloc.h
 _ENDLESS = 1 << 20  # descriptors; Linux has no more for one process unless fs.nr_open says so
 
 
@@ -103,6 +104,15 @@ def set_slice(seconds: float) -> None:
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     asked = _SCHED_ATTR.pack(_SCHED_ATTR.size, os.SCHED_OTHER, 0, nice, 0, round(seconds * 1e9), 0, 0)
     _call("syscall", number, 0, asked, 0, what="sched_setattr")
+
+
+def map_large_blocks() -> None:
+    """Have the C library map each block of 128 KiB or more by itself, so that it goes back whenever it is freed.
+
+    glibc does so at first, and stops once such a block was freed (mallopt(3), M_MMAP_THRESHOLD). Elsewhere nothing.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
 
 
 def trim_memory() -> None:

@@ -47,6 +47,11 @@ def test_a_refused_prctl_is_an_error(monkeypatch):
     assert error.value.errno == errno.EINVAL
 
 
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
 def test_what_the_c_library_holds_free_goes_back():
     def check():
         blocks = [bytes(100_000) for _ in range(300)]  # too large for Python's own pools, too small for maps
@@ -57,13 +62,25 @@ def test_what_the_c_library_holds_free_goes_back():
         assert resident() < before - 20_000_000
         assert len(last) == 100_000  # it keeps the heap from shrinking by itself
 
-    def resident():
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+    in_child(check)
+
+
+def test_large_blocks_go_back_when_they_are_freed():
+    def check():
+        system.map_large_blocks()
+        freed = bytes(20_000_000)
+        del freed  # from here on glibc would take blocks up to this size from the heap
+        blocks = [b"x" * 1_000_000 for _ in range(30)]
+        last = blocks.pop()
+        before = resident()
+        blocks.clear()
+        assert resident() < before - 25_000_000
+        assert len(last) == 1_000_000
 
     in_child(check)
 
 
-def test_another_c_library_trims_nothing(monkeypatch):
+def test_another_c_library_has_neither(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     system.trim_memory()
+    system.map_large_blocks()
