@@ -25,7 +25,7 @@ from blackhole_guard.wire.names import is_subdomain
 _MOST = 4096  # regions
 _MOST_ENDINGS = 4096  # of all regions together, about two kilobytes each
 _USUAL_FLAGS = RD | AD | CD
-_MOST_SHELVES = 5376  # kept at hand, about 500 octets each: those of a million addresses, 200 on each; a fuller dict doubles
+_MOST_SHELVES = 5376  # kept at hand, about 500 octets each: room for a million addresses, 200 on each
 _ONE_IN = 16  # shelves that were asked for is kept, so that a scan of many costs little
 
 _HEADER = 10  # octets of a header without the ID
