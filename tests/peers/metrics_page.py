@@ -21,6 +21,11 @@ def searches_ended(host: Host) -> dict[str, float]:
     return {each["block"]: value for each, value in _read(host, "blackhole_guard_searches_ended_total") if value}
 
 
+def samples(host: Host, name: str) -> dict[frozenset[tuple[str, str]], float]:
+    """A metric's samples by their labels."""
+    return {frozenset(labels.items()): value for labels, value in _read(host, f"blackhole_guard_{name}")}
+
+
 def _read(host: Host, name: str) -> list[tuple[dict[str, str], float]]:
     with host.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
         client.settimeout(5)

@@ -8,12 +8,15 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from peer_processes import Host, PeerError, scratch, stop
 from peer_programs import program
+
+Made = TypeVar("Made")
 
 CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 PROGRAMS = ("ip", "mount", "nsenter", "setpriv", "unshare")  # what a test in a namespace asks `peers` for
@@ -31,23 +34,28 @@ class Namespace(Host):
 
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_DGRAM) -> socket.socket:
         """Open a socket in this namespace; any thread may then use it."""
-        made: list[socket.socket | OSError] = []
+        return self.inside(lambda: socket.socket(family, kind))
 
-        def enter_and_open() -> None:
+    def inside(self, make: Callable[[], Made]) -> Made:
+        """Make something of this namespace's network; any thread may then use it. Raises OSError as `make` does."""
+        made: list[Made] = []
+        failed: list[OSError] = []
+
+        def enter_and_make() -> None:
             # A thread of its own: setns(2) moves the calling thread only, and this one ends.
             try:
                 with (self._holder / "net").open("rb") as net:
                     if ctypes.CDLL(None, use_errno=True).setns(net.fileno(), CLONE_NEWNET) != 0:
                         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-                made.append(socket.socket(family, kind))
+                made.append(make())
             except OSError as error:
-                made.append(error)
+                failed.append(error)
 
-        thread = threading.Thread(target=enter_and_open, name="namespace")
+        thread = threading.Thread(target=enter_and_make, name="namespace")
         thread.start()
         thread.join()
-        if isinstance(made[0], OSError):
-            raise made[0]
+        if failed:
+            raise failed[0]
         return made[0]
 
     def add_address(self, address: str) -> None:

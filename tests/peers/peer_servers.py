@@ -123,12 +123,19 @@ def unbound(config: str, *, host: Host = HERE, address: str = LOOPBACK, port: in
 
 
 @contextmanager
-def dnsmasq(config: str, *, host: Host = HERE, address: str = LOOPBACK, port: int | None = None) -> Iterator[Peer]:
-    """dnsmasq with `config`; it reads neither /etc/hosts nor /etc/resolv.conf."""
+def dnsmasq(
+    config: str,
+    *,
+    queries: str = "log-queries",
+    host: Host = HERE,
+    address: str = LOOPBACK,
+    port: int | None = None,
+) -> Iterator[Peer]:
+    """dnsmasq with `config`; it reads neither /etc/hosts nor /etc/resolv.conf, and logs queries as `queries` says."""
 
     def configure(directory: Path, listen_port: int) -> list[str]:
         (directory / "dnsmasq.conf").write_text(
-            f"listen-address={address}\nport={listen_port}\nbind-interfaces\nno-hosts\nno-resolv\nlog-queries\nlog-facility=-\n"
+            f"listen-address={address}\nport={listen_port}\nbind-interfaces\nno-hosts\nno-resolv\n{queries}\nlog-facility=-\n"
             f"{'user=root' if os.geteuid() == 0 else ''}\n{config}\n"
         )
         return [program("dnsmasq"), "--keep-in-foreground", f"--conf-file={directory}/dnsmasq.conf", "--pid-file"]

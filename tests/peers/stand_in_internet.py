@@ -7,9 +7,10 @@ The root server holds all names in one zone; where the real root delegates in th
 import selectors
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import dns.exception
@@ -34,7 +35,13 @@ PUBLIC_NAME, PUBLIC_ADDRESS = "intranet.example.net", "198.51.100.7"
 DELEGATED_NAME, DELEGATED_ADDRESS = "ad1.corp.example.com", "10.20.0.10"
 
 _BLOCKS = ["10", *(f"{octet}.172" for octet in range(16, 32)), "168.192", "254.169"]
-ROOT_ZONE = f"""$TTL 3600
+# RFC 7534 section 3.4; home.arpa and service.arpa (RFC 8375, RFC 9665) are delegated to the same servers.
+DELEGATED_TO_AS112 = (*(f"{block}.in-addr.arpa." for block in _BLOCKS), "home.arpa.", "service.arpa.")
+_DELEGATIONS = "".join(
+    f"{zone} IN NS blackhole-{number}.iana.org.\n" for zone in DELEGATED_TO_AS112 for number in (1, 2)
+)
+ROOT_ZONE = (
+    f"""$TTL 3600
 . IN SOA a.root-servers.net. nstld.verisign-grs.com. 2025061600 1800 900 604800 86400
 . IN NS a.root-servers.net.
 a.root-servers.net. IN A {ROOT_SERVER}
@@ -47,7 +54,9 @@ blackhole.as112.arpa. IN AAAA {AS112[7]}
 empty.as112.arpa. IN NS blackhole.as112.arpa.
 {PUBLIC_NAME}. IN A {PUBLIC_ADDRESS}
 {DELEGATED_NAME}. IN A {DELEGATED_ADDRESS}
-""" + "".join(f"{block}.in-addr.arpa. IN NS blackhole-{number}.iana.org.\n" for block in _BLOCKS for number in (1, 2))
+"""
+    + _DELEGATIONS
+)
 ROOT_HINTS = f". 3600000 IN NS a.root-servers.net.\na.root-servers.net. 3600000 IN A {ROOT_SERVER}\n"
 
 # Knot makes the keys and signs; the delegations to AS112 have no DS, as in the real internet.
@@ -69,6 +78,7 @@ class Internet:
     host: Namespace
     root: Peer
     leaks: list[Leak] = field(default_factory=list)  # whoever looks for leaks empties it first
+    signed: bool = False  # the root zone
 
     def trust_anchor(self) -> str:
         """The root's DNSKEY that signs its keys, as RDATA text: `257 3 13 mds...`."""
@@ -78,19 +88,31 @@ class Internet:
 
 
 @contextmanager
-def internet(*addresses: str, files: dict[str, str] | None = None, signed: bool = False) -> Iterator[Internet]:
+def internet(
+    *addresses: str,
+    files: dict[str, str] | None = None,
+    signed: bool = False,
+    zones: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Internet]:
     """Make an internet.
 
     Args:
         addresses: further ones, for those that live in it.
         files: as for `namespace`.
-        signed: whether the root zone is.
+        signed: whether the zones of the root server are.
+        zones: that the root server has besides the root zone: apex, absolute -> master file text.
     """
     with (
         namespace([ROOT_SERVER, *AS112, *addresses], files) as host,
-        knot({".": ROOT_ZONE}, host=host, address=ROOT_SERVER, port=53, zone_options=_SIGNED if signed else "") as root,
+        knot(
+            {".": ROOT_ZONE, **zones},
+            host=host,
+            address=ROOT_SERVER,
+            port=53,
+            zone_options=_SIGNED if signed else "",
+        ) as root,
     ):
-        made = Internet(host, root)
+        made = Internet(host, root, signed=signed)
         with _blackholes(host, made.leaks):
             yield made
 
@@ -147,15 +169,21 @@ def _answer_connection(listener: socket.socket, address: str, leaks: list[Leak])
 
 
 def _answer(octets: bytes, address: str, leaks: list[Leak]) -> bytes:
-    """Say NXDOMAIN, as an AS112 node does below the apex of its zones; the block's name is found by the delegations."""
+    """Say NXDOMAIN, as an AS112 node does below the apex of its zones; which zone it is, the name tells."""
     query = dns.message.from_wire(octets)
     name = query.question[0].name
     leaks.append(Leak(address, str(name), dns.rdatatype.to_text(query.question[0].rdtype)))
-    apexes = [dns.name.from_text(f"{block}.in-addr.arpa.") for block in _BLOCKS]
-    apex = next((apex for apex in apexes if name.is_subdomain(apex)), dns.name.from_text("empty.as112.arpa."))
+    empty = dns.name.from_text("empty.as112.arpa.")
+    apexes = [dns.name.from_text(zone) for zone in DELEGATED_TO_AS112]
+    apex = next((apex for apex in apexes if name.is_subdomain(apex)), empty)
     response = dns.message.make_response(query)
     response.flags |= dns.flags.AA
     response.set_rcode(dns.rcode.NOERROR if name == apex else dns.rcode.NXDOMAIN)
-    soa = "prisoner.iana.org. hostmaster.root-servers.org. 1 604800 60 604800 604800"
+    servers = (
+        "blackhole.as112.arpa. noc.dns.icann.org."
+        if apex == empty
+        else "prisoner.iana.org. hostmaster.root-servers.org."
+    )
+    soa = f"{servers} 1 604800 60 604800 604800"
     response.authority.append(dns.rrset.from_text(apex, 604800, "IN", "SOA", soa))
     return response.to_wire()
