@@ -6,6 +6,7 @@ Sinks are how the public DNS was seen to answer; RFC 7534 promises those of AS11
 """
 
 import csv
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blackhole_guard.reserved.addresses import Block
-from blackhole_guard.wire.names import pack_name, suffixes
+from blackhole_guard.wire.names import pack_name
 
 UPDATED = "2025-06-16"  # of the registry, as its page says
 
@@ -75,6 +76,11 @@ _RESERVED: frozenset[Block] = frozenset(
         *collapse_addresses([network for network in _BY_NETWORK if network.version == 6]),
     )
 )
+_STARTS = {
+    size: sorted(network.network_address.packed for network in _RESERVED if network.max_prefixlen == 8 * size)
+    for size in (4, 16)
+}
+_ENDS = {network.network_address.packed: network.broadcast_address.packed for network in _RESERVED}
 
 
 def find_reserved_network(network: Block) -> ReservedZone | None:
@@ -87,6 +93,13 @@ def is_reserved(network: Block) -> bool:
     return any(each in _RESERVED for each in _widen(network))
 
 
+def is_reserved_address(address: bytes) -> bool:
+    """Say whether an address of 4 or 16 octets is reserved."""
+    starts = _STARTS[len(address)]
+    at = bisect_right(starts, address)
+    return at > 0 and address <= _ENDS[starts[at - 1]]
+
+
 def find_block(network: Block) -> str | None:
     """Find what the ledger enters queries in a block under."""
     return next((_BLOCK_NETWORKS[each] for each in _widen(network) if each in _BLOCK_NETWORKS), None)
@@ -94,7 +107,10 @@ def find_block(network: Block) -> str | None:
 
 def find_reserved_name(name: bytes) -> ReservedZone | None:
     """Find the deepest row whose apex is `name` (wire form, lower case) or above it."""
-    return next((_BY_APEX[each] for each in suffixes(name) if each in _BY_APEX), None)
+    position = 0
+    while (zone := _BY_APEX.get(name[position:])) is None and name[position]:
+        position += 1 + name[position]
+    return zone
 
 
 def _widen(network: Block) -> Iterator[Block]:

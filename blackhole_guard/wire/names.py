@@ -2,7 +2,7 @@
 
 RFC 1035 sections 2.3.4 and 3.1 (form and limits), 5.1 (escapes in text); RFC 4343 (case).
 A wire name here is uncompressed and absolute, its root octet included. Its lower-case form is `name.lower()`: the
-length octets are below 64, where ASCII has no letters. Left out: compression, which belongs to responses, and IDNA,
+length octets are below 64, where ASCII has no letters. Left out: how to compress, which belongs to responses, and IDNA,
 which belongs to files.
 """
 
@@ -13,6 +13,7 @@ from blackhole_guard.wire.errors import WireError
 MAX_NAME = 255  # octets (RFC 1035 section 2.3.4)
 MAX_LABEL = 63  # octets
 ROOT = b"\x00"
+_MAX_POINTERS = 127  # a name has at most as many labels
 _NIBBLES = b"\x01" * 32  # the lengths of the labels that stand for an IPv6 address (RFC 3596 section 2.5)
 
 # What would be syntax in a master file, a shell or a log, and all that does not print, is shown as \DDD.
@@ -126,6 +127,58 @@ def find_name_end(octets: bytes, position: int) -> int:
             raise WireError("a pointer, or no label", offset=position)
         position += 1 + length
     raise WireError(f"a name of more than {MAX_NAME} octets, or one that runs over the end", offset=start)
+
+
+def skip_name(octets: bytes, position: int) -> int:
+    """Find where a name that may end in a pointer ends. The pointer is not followed.
+
+    Returns:
+        The position behind its root octet, or behind its pointer.
+    Raises:
+        WireError: no label, a name of more than 255 octets, or one that runs over the end.
+    """
+    start, limit = position, min(len(octets), position + MAX_NAME)
+    while position < limit:
+        length = octets[position]
+        if not length:
+            return position + 1
+        if length >= 0xC0:
+            return position + 2
+        if length > MAX_LABEL:
+            raise WireError("no label", offset=position)
+        position += 1 + length
+    raise WireError("a name that is too long, or runs over the end", offset=start)
+
+
+def read_name(octets: bytes, position: int) -> bytes:
+    """Read a name that may be compressed (RFC 1035 section 4.1.4).
+
+    Each pointer leads to before where the name, or the pointer before it, led: so no name is a loop, and the dearest
+    one takes 127 labels and as many pointers.
+    Returns:
+        Wire form, uncompressed, as it was written.
+    Raises:
+        WireError: as `skip_name` does; or a pointer forwards, too many of them, or too long a name in the end.
+    """
+    name, first, pointers = bytearray(), position, 0
+    while position < len(octets):
+        length = octets[position]
+        if not length:
+            name.append(0)
+            return bytes(name)
+        if length >= 0xC0:
+            target = int.from_bytes(octets[position : position + 2], "big") & 0x3FFF
+            pointers += 1
+            if position + 2 > len(octets) or target >= first or pointers > _MAX_POINTERS:
+                raise WireError("a pointer that leads nowhere, or too many", offset=position)
+            position = first = target
+            continue
+        name += octets[position : position + 1 + length]
+        # The root octet must fit, too.
+        if length > MAX_LABEL or len(name) >= MAX_NAME:
+            raise WireError("no label, or a name that is too long", offset=position)
+        position += 1 + length
+    raise WireError("a name that runs over the end", offset=position)
 
 
 def suffixes(name: bytes) -> Iterator[bytes]:

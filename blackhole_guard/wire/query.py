@@ -12,7 +12,7 @@ from blackhole_guard.wire.codes import Opcode, RCode, RRClass, RRType
 from blackhole_guard.wire.edns import Edns, parse_opt
 from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.header import HEADER, QR, RD, opcode_of
-from blackhole_guard.wire.names import MAX_LABEL, MAX_NAME, ROOT, find_name_end
+from blackhole_guard.wire.names import ROOT, find_name_end, skip_name
 from blackhole_guard.wire.tsig import Tsig, parse_tsig
 
 _QUESTION_TAIL = Struct("!HH")  # QTYPE, QCLASS
@@ -104,7 +104,7 @@ def _parse_records(octets: bytes, position: int, before: int, additionals: int) 
     edns: Edns | None = None
     tsig: Tsig | None = None
     for left in range(before + additionals - 1, -1, -1):
-        owner, position = position, _skip_name(octets, position)
+        owner, position = position, skip_name(octets, position)
         if position + _RECORD.size > len(octets):
             raise WireError("a record that runs over the end", offset=owner)
         rtype, rclass, ttl, length = _RECORD.unpack_from(octets, position)
@@ -121,18 +121,3 @@ def _parse_records(octets: bytes, position: int, before: int, additionals: int) 
                 raise WireError("a TSIG that is not the last record, or not of class ANY", offset=owner)
             tsig = parse_tsig(octets, owner, data, position)
     return edns, tsig
-
-
-def _skip_name(octets: bytes, position: int) -> int:
-    """Find where a name that may end in a pointer ends. The pointer is not followed."""
-    start, limit = position, min(len(octets), position + MAX_NAME)
-    while position < limit:
-        length = octets[position]
-        if not length:
-            return position + 1
-        if length >= 0xC0:
-            return position + 2
-        if length > MAX_LABEL:
-            raise WireError("no label", offset=position)
-        position += 1 + length
-    raise WireError("a name that is too long, or runs over the end", offset=start)

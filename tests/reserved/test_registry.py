@@ -1,7 +1,7 @@
 """The registry's rows against a copy of the table, and what is found in them."""
 
 import zipfile
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from blackhole_guard.reserved.registry import (
     find_reserved_name,
     find_reserved_network,
     is_reserved,
+    is_reserved_address,
 )
 from blackhole_guard.wire.names import format_name, pack_name
 
@@ -302,3 +303,21 @@ def test_the_data_is_in_the_wheel(tmp_path):
     root = Path(registry.__file__).parents[2]
     wheel = next(WheelBuilder(str(root)).build(directory=str(tmp_path), versions=["standard"]))
     assert "blackhole_guard/reserved/zones.csv" in zipfile.ZipFile(wheel).namelist()
+
+
+EDGES = [
+    ip_address(max(0, min(edge, 2**network.max_prefixlen - 1)).to_bytes(network.max_prefixlen // 8))
+    for network in (zone.network for zone in ZONES if zone.network is not None)
+    for edge in (
+        int(network.network_address) - 1,
+        int(network.network_address),
+        int(network.broadcast_address),
+        int(network.broadcast_address) + 1,
+    )
+]
+
+
+@given(st.one_of(st.ip_addresses(), st.sampled_from(EDGES)))
+def test_an_address_is_reserved_if_its_name_is_in_a_row(address):
+    in_a_row = find_reserved_name(reverse_name(address.packed)) is not None
+    assert is_reserved_address(address.packed) is in_a_row

@@ -13,6 +13,8 @@ from blackhole_guard.wire.names import (
     is_subdomain,
     join_labels,
     pack_name,
+    read_name,
+    skip_name,
     split_labels,
     suffixes,
 )
@@ -211,3 +213,47 @@ def test_escaped_text_stays_within_its_limit(text, limit):
     assert len(safe) <= limit
     assert safe.isascii()
     assert safe.isprintable() or not safe
+
+
+@given(wire_names, st.binary(max_size=20))
+def test_a_name_without_pointers_is_read_as_it_stands(name, after):
+    assert read_name(b"xx" + name + after, 2) == name
+    assert skip_name(b"xx" + name + after, 2) == 2 + len(name)
+
+
+@given(wire_names, st.integers(0, 7))
+def test_a_compressed_name_is_read_as_the_whole(name, position):
+    whole = list(suffixes(name))
+    tail = whole[min(position, len(whole) - 1)]
+    front = name[: len(name) - len(tail)]
+    octets = tail + front + b"\xc0\x00"
+    assert read_name(octets, len(tail)) == name
+    assert skip_name(octets, len(tail)) == len(octets)
+
+
+@pytest.mark.parametrize(
+    ("octets", "position"),
+    [
+        (b"\xc0\x00", 0),  # a pointer to itself
+        (b"\xc0\x02\x00", 0),  # forwards
+        (b"\x01a\xc0\x00", 0),  # back to its own beginning
+        (b"\x01a\xc0", 0),  # half a pointer
+        (b"\x01a", 0),
+        (b"\x02a", 0),
+        (b"\x40" + b"a" * 64 + b"\0", 0),
+        (b"\x01a" * 127 + b"\x01a\0", 0),  # 257 octets
+        (b"\x3f" + b"a" * 63 + b"\0" + (b"\x3f" + b"a" * 63) * 3 + b"\xc0\x00", 65),  # 257 octets, by a pointer
+    ],
+)
+def test_what_is_no_name_in_a_message(octets, position):
+    with pytest.raises(WireError):
+        read_name(octets, position)
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_any_octets_hold_a_name_or_none(octets, position):
+    try:
+        name = read_name(octets, position)
+    except WireError:
+        return
+    assert find_name_end(name, 0) == len(name) <= MAX_NAME
