@@ -1,0 +1,254 @@
+"""The doctor: asks one resolver about every reserved zone, and says what becomes of such queries there.
+
+RFC 6303 (what a resolver should answer itself), RFC 4892 (id.server), RFC 4035 section 3.1.4.1 (DS belongs to the
+parent: a resolver must not ask us for home.arpa's), RFC 4035 section 4.9.3 (AD says that a resolver validates).
+For each zone there are two questions for fresh names, PTR and SOA: applications look up hosts, clients that update look
+for a zone, and some resolvers treat the two differently. Where an answer does not say whose it is, one more.
+"""
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from blackhole_guard.leaks.exchanges import Exchanges, Limits, Question, Task
+from blackhole_guard.leaks.probes import Draw, make_probe
+from blackhole_guard.leaks.signatures import Kind, find_program
+from blackhole_guard.leaks.verdicts import (
+    Answered,
+    Known,
+    Outcome,
+    Reading,
+    Silence,
+    Verdict,
+    read_outcome,
+    settle,
+)
+from blackhole_guard.reserved.registry import ZONES, ReservedZone, Sink
+from blackhole_guard.wire.asking import Reply, Section
+from blackhole_guard.wire.codes import RCode, RRClass, RRType
+from blackhole_guard.wire.errors import WireError
+from blackhole_guard.wire.header import AA, AD, CD, RD
+from blackhole_guard.wire.names import ROOT, escape_text, is_subdomain, pack_name
+
+_VERSION, _IDENTITY = pack_name("version.bind"), pack_name("id.server")
+_HOME = pack_name("home.arpa")
+_TEXT = 100  # characters of what a resolver says of itself
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What becomes of queries for one zone."""
+
+    zone: ReservedZone
+    verdict: Verdict
+    what: str  # why, in words; printable
+    sink: Sink | None  # where it leaks to, as the answer shows it; None: it does not leak, or the answer does not say
+    leaking: tuple[str, ...]  # types that leak, "PTR" and "SOA"
+    program: Kind | None  # what the resolver is, where it answers from an empty zone of its own
+    seconds: float | None  # of the first answer; None: there was none
+
+
+class DsAnswer(StrEnum):
+    """Who answers for the DS of home.arpa."""
+
+    PARENT = "parent"  # the zone above, as it must be
+    CHILD = "child"  # home.arpa itself: who validates behind this resolver takes the answer for forged
+    FAILED = "failed"  # an error, or no answer
+    UNCLEAR = "unclear"  # an answer that does not say
+
+
+@dataclass(frozen=True, slots=True)
+class MappedFinding:
+    """Whether the names that we map come out."""
+
+    owner: bytes  # wire form, lower case
+    is_right: bool
+    found: tuple[bytes, ...]  # names of its PTRs, lower case, sorted
+    what: str  # printable
+
+
+@dataclass(slots=True)
+class Examined:
+    """All that was found out about one resolver."""
+
+    findings: list[Finding] = field(default_factory=list)  # in the registry's order
+    version: str | None = None  # what it says to version.bind; printable
+    identity: str | None = None  # what it says to id.server
+    program: Kind = Kind.UNKNOWN
+    validates: bool | None = None  # by AD in the root's SOA; None: there was no answer
+    ds: DsAnswer = DsAnswer.FAILED
+    mapped: list[MappedFinding] = field(default_factory=list)
+    silence: str | None = None  # why there was no answer to anything; None: there was
+    questions: int = 0
+    seconds: float = 0.0
+
+    @property
+    def leaks(self) -> bool:
+        """Whether something of ours gets out, or is made up."""
+        return any(finding.verdict in (Verdict.LEAKS, Verdict.HIJACKED) for finding in self.findings)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether each zone has a verdict that says where its queries end."""
+        unknown = (Verdict.TIMEOUT, Verdict.SERVFAIL, Verdict.ERROR, Verdict.UNCLEAR)
+        verdicts = {finding.verdict for finding in self.findings}
+        # Who refuses everything may answer others.
+        return not verdicts.intersection(unknown) and verdicts != {Verdict.REFUSED}
+
+
+class Examination:
+    """One resolver, examined. Owns neither sockets nor a clock (`Exchanges` says how it is run)."""
+
+    def __init__(
+        self,
+        known: Known,
+        draw: Draw,
+        now: float,
+        *,
+        limits: Limits | None = None,
+        zones: Iterable[ReservedZone] = ZONES,
+    ) -> None:
+        self._known = known
+        self._draw = draw
+        self._began = now
+        self._examined = Examined()
+        self._zones = tuple(zones)
+        self._findings: dict[bytes, Finding] = {}
+        self.exchanges = Exchanges(self._tasks(), draw, limits or Limits(), now)
+
+    def conclude(self, now: float) -> Examined:
+        """Say what was found, once it is over."""
+        examined = self._examined
+        examined.findings = [self._findings[zone.apex] for zone in self._zones]
+        examined.silence = None if self.exchanges.heard else examined.findings[0].what
+        examined.questions, examined.seconds = self.exchanges.asked, now - self._began
+        if examined.program is Kind.UNKNOWN:
+            examined.program = _guess(examined.findings)
+        return examined
+
+    def _tasks(self) -> Iterable[Task]:
+        yield self._ask_version()
+        yield self._ask_identity()
+        yield self._ask_validation()
+        yield self._ask_ds()
+        for owner, names in self._known.mapped:
+            yield self._ask_mapped(owner, names)
+        for zone in self._zones:
+            yield self._ask_zone(zone)
+
+    def _ask_version(self) -> Task:
+        outcome = yield Question(_VERSION, RRType.TXT, RRClass.CH)
+        self._examined.version = version = _read_text(outcome)
+        if version is not None:
+            self._examined.program = find_program(version) or Kind.UNKNOWN
+        elif isinstance(outcome, Answered) and outcome.reply.rcode == RCode.REFUSED and outcome.reply.flags & AA:
+            self._examined.program = Kind.RESOLVED  # nobody else refuses with authority
+
+    def _ask_identity(self) -> Task:
+        self._examined.identity = _read_text((yield Question(_IDENTITY, RRType.TXT, RRClass.CH)))
+
+    def _ask_validation(self) -> Task:
+        outcome = yield Question(ROOT, RRType.SOA, dnssec_ok=True)
+        if isinstance(outcome, Answered) and outcome.reply.rcode == RCode.NOERROR:
+            self._examined.validates = bool(outcome.reply.flags & AD)
+
+    def _ask_ds(self) -> Task:
+        self._examined.ds = _read_ds((yield Question(_HOME, RRType.DS, dnssec_ok=True)))
+
+    def _ask_mapped(self, owner: bytes, names: frozenset[bytes]) -> Task:
+        outcome = yield Question(owner, RRType.PTR)
+        self._examined.mapped.append(_read_mapped(owner, names, outcome))
+
+    def _ask_zone(self, zone: ReservedZone) -> Task:
+        self._findings[zone.apex] = yield from self._examine(zone)
+
+    def _examine(self, zone: ReservedZone) -> Generator[Question, Outcome, Finding]:
+        probe = self._probe(zone)
+        outcome = yield Question(probe, RRType.PTR)
+        host = read_outcome(zone, probe, outcome, self._known)
+        seconds = outcome.seconds if isinstance(outcome, Answered) else None
+        if host.verdict is Verdict.TIMEOUT:
+            return _conclude(zone, host, None, seconds)
+        if host.verdict is Verdict.UNCLEAR:
+            host = settle(host, (yield Question(self._probe(zone), RRType.PTR, flags=0)))
+        elif host.verdict is Verdict.SERVFAIL:
+            host = yield from self._ask_unvalidated(zone, host)
+        probe = self._probe(zone)
+        hunt = read_outcome(zone, probe, (yield Question(probe, RRType.SOA)), self._known)
+        return _conclude(zone, host, hunt, seconds)
+
+    def _ask_unvalidated(self, zone: ReservedZone, failed: Reading) -> Generator[Question, Outcome, Reading]:
+        """Find out whether it is validation that fails: then somebody does answer."""
+        probe = self._probe(zone)
+        outcome = yield Question(probe, RRType.PTR, flags=RD | CD, dnssec_ok=True)
+        found = read_outcome(zone, probe, outcome, self._known)
+        if found.verdict is Verdict.LEAKS:
+            return found  # what comes back is not believed, but it went out
+        if found.verdict in (Verdict.OURS, Verdict.LOCAL):
+            return Reading(Verdict.SERVFAIL, f"validation fails: with CD=1 it is {found.verdict}, {found.what}")
+        return failed
+
+    def _probe(self, zone: ReservedZone) -> bytes:
+        return make_probe(zone, self._draw, self._known.delegated)
+
+
+def _conclude(zone: ReservedZone, host: Reading, hunt: Reading | None, seconds: float | None) -> Finding:
+    """Put what PTR and SOA got together: the worse counts, if it is a leak."""
+    readings = {"PTR": host} if hunt is None else {"PTR": host, "SOA": hunt}
+    leaking = tuple(qtype for qtype, reading in readings.items() if reading.verdict is Verdict.LEAKS)
+    decides = readings[leaking[0]] if leaking else host
+    if host.verdict is Verdict.HIJACKED:
+        decides = host
+    what = decides.what
+    if leaking == ("SOA",) and decides is not host:
+        what = f"for SOA: {what}; for PTR: {host.what}"
+    return Finding(zone, decides.verdict, what, decides.sink, leaking, decides.program, seconds)
+
+
+def _guess(findings: list[Finding]) -> Kind:
+    """Tell the program by its own empty zones."""
+    return next((finding.program for finding in findings if finding.program is not None), Kind.UNKNOWN)
+
+
+def _read_text(outcome: Outcome) -> str | None:
+    if isinstance(outcome, Silence) or outcome.reply.rcode != RCode.NOERROR:
+        return None
+    reply = outcome.reply
+    for record in reply.records:
+        if record.section == Section.ANSWER and record.rtype == RRType.TXT and record.rclass == RRClass.CH:
+            try:
+                text = b" ".join(reply.texts(record))
+            except WireError:
+                return None
+            return escape_text(text.decode("utf-8", "surrogateescape"), limit=_TEXT)
+    return None
+
+
+def _read_ds(outcome: Outcome) -> DsAnswer:
+    if isinstance(outcome, Silence) or outcome.reply.rcode not in (RCode.NOERROR, RCode.NXDOMAIN):
+        return DsAnswer.FAILED
+    reply = outcome.reply
+    try:
+        owners = [reply.owner(record) for record in reply.find(Section.AUTHORITY, RRType.SOA)]
+    except WireError:
+        return DsAnswer.FAILED
+    if any(is_subdomain(owner, of=_HOME) for owner in owners):
+        return DsAnswer.CHILD
+    return DsAnswer.PARENT if owners or reply.find(Section.ANSWER, RRType.DS) else DsAnswer.UNCLEAR
+
+
+def _read_mapped(owner: bytes, names: frozenset[bytes], outcome: Outcome) -> MappedFinding:
+    if isinstance(outcome, Silence):
+        return MappedFinding(owner, False, (), outcome.reason)
+    reply = outcome.reply
+    try:
+        found = _read_ptrs(reply)
+    except WireError as error:
+        return MappedFinding(owner, False, (), f"an answer that cannot be read: {error}")
+    if frozenset(found) == names:
+        return MappedFinding(owner, True, found, "right")
+    return MappedFinding(owner, False, found, f"RCODE {reply.rcode}, {len(found)} names instead of {len(names)}")
+
+
+def _read_ptrs(reply: Reply) -> tuple[bytes, ...]:
+    return tuple(sorted({reply.target(record).lower() for record in reply.find(Section.ANSWER, RRType.PTR)}))

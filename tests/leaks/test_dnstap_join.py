@@ -1,0 +1,218 @@
+"""What a resolver tells, and which leaks are made of it: a row per rule."""
+
+from ipaddress import ip_address
+
+import pytest
+from dnstap_frames import AT, frame
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blackhole_guard.leaks.askers import Askers
+from blackhole_guard.leaks.dnstap_join import NoOutlook, Tracer, is_public
+from blackhole_guard.leaks.evidence import Certainty, Via
+from blackhole_guard.reserved.registry import Sink
+from blackhole_guard.reserved.shapes import Shape
+from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.names import pack_name
+
+BLACKHOLE, PUBLIC, ROOT = "192.175.48.6", "8.8.8.8", "198.41.0.4"
+CLIENT = ip_address("10.0.0.5").packed
+
+
+class Rig:
+    def __init__(self, outlook=None):
+        self.leaks, self.responses = [], []
+        respond = lambda *response: self.responses.append(response)  # noqa: E731  # what is called, and nothing else
+        self.tracer = Tracer(self.leaks.append, respond, Askers(), outlook or NoOutlook())
+
+    def take(self, *frames, now=0.0):
+        for each in frames:
+            self.tracer.take(each, now)
+
+    def see(self, *frames):
+        """Take frames, wait for clients, and say what was reported."""
+        self.take(*frames)
+        self.tracer.tick(5.0)
+        return self.leaks
+
+
+@pytest.fixture
+def rig():
+    return Rig()
+
+
+def test_a_resolvers_query_to_a_sink_is_an_observed_leak_of_the_client_that_asked(rig):
+    asks = frame("CLIENT_QUERY", client="10.0.0.5", server="10.0.0.53")
+    leaves = frame("RESOLVER_QUERY", client="10.0.0.53", server=BLACKHOLE, at=AT + 0.01)
+    (leak,) = rig.see(asks, leaves)
+    assert (leak.certainty, leak.via, leak.at) == (Certainty.OBSERVED, Via.DNSTAP, AT + 0.01)
+    assert (leak.block, leak.sink, leak.shape) == ("10.0.0.0/8", Sink.AS112, Shape.HOST)
+    assert (leak.client, leak.sender, leak.server) == (
+        CLIENT,
+        ip_address("10.0.0.53").packed,
+        ip_address(BLACKHOLE).packed,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "server", "expected"),
+    [
+        ("RESOLVER_QUERY", "3.0.0.10.in-addr.arpa", BLACKHOLE, Certainty.OBSERVED),
+        ("RESOLVER_QUERY", "3.0.0.10.in-addr.arpa", "2620:4f:8000::2a", Certainty.OBSERVED),
+        ("RESOLVER_QUERY", "3.0.0.10.in-addr.arpa", ROOT, None),  # on the way to the sink
+        ("RESOLVER_QUERY", "3.0.64.100.in-addr.arpa", ROOT, Certainty.LIKELY),  # its sink has no address of its own
+        ("RESOLVER_QUERY", "64.100.in-addr.arpa", ROOT, None),  # on the way there
+        ("RESOLVER_QUERY", "3.0.64.100.in-addr.arpa", "10.0.0.7", None),
+        ("RESOLVER_QUERY", "3.0.0.10.in-addr.arpa", None, None),
+        ("RESOLVER_QUERY", "4.4.8.8.in-addr.arpa", BLACKHOLE, None),
+        ("FORWARDER_QUERY", "3.0.0.10.in-addr.arpa", PUBLIC, Certainty.LIKELY),
+        ("FORWARDER_QUERY", "3.0.0.10.in-addr.arpa", "2001:4860:4860::8888", Certainty.LIKELY),
+        ("FORWARDER_QUERY", "3.0.0.10.in-addr.arpa", BLACKHOLE, Certainty.OBSERVED),
+        ("FORWARDER_QUERY", "3.0.0.10.in-addr.arpa", "127.0.0.1", None),
+        ("FORWARDER_QUERY", "3.0.0.10.in-addr.arpa", "100.64.0.1", None),
+        ("FORWARDER_QUERY", "3.0.0.10.in-addr.arpa", "fc00::1", None),
+        ("FORWARDER_QUERY", "0.10.in-addr.arpa", PUBLIC, None),
+        ("FORWARDER_QUERY", "4.4.8.8.in-addr.arpa", PUBLIC, None),
+        ("CLIENT_QUERY", "3.0.0.10.in-addr.arpa", "10.0.0.53", None),
+        ("CLIENT_QUERY", "3.0.0.10.in-addr.arpa", BLACKHOLE, None),
+    ],
+)
+def test_which_queries_are_leaks(rig, kind, name, server, expected):
+    leaks = rig.see(frame(kind, name, client="10.0.0.53", server=server))
+    assert [leak.certainty for leak in leaks] == ([] if expected is None else [expected])
+
+
+def test_a_query_that_desires_recursion_is_forwarded_whatever_its_kind(rig):
+    (leak,) = rig.see(frame("RESOLVER_QUERY", server=PUBLIC, flags=0x0100))
+    assert leak.certainty is Certainty.LIKELY
+
+
+def test_a_part_of_an_address_at_a_sink_is_told_as_such_and_waits_for_nobody(rig):
+    rig.take(frame("RESOLVER_QUERY", "0.10.in-addr.arpa", RRType.A, server=BLACKHOLE))
+    assert [leak.shape for leak in rig.leaks] == [Shape.PARTIAL]
+
+
+def test_the_steps_of_one_search_are_one_likely_leak(rig):
+    steps = [
+        frame("RESOLVER_QUERY", "3.0.64.100.in-addr.arpa", server=server, at=AT + seconds)
+        for server, seconds in ((ROOT, 0), ("199.180.182.53", 0.1), (PUBLIC, 0.2), (ROOT, 60), (ROOT, 30))
+    ]
+    assert [leak.at for leak in rig.see(*steps)] == [AT, AT + 60, AT + 30]
+
+
+def test_each_query_to_a_sink_counts(rig):
+    assert len(rig.see(*[frame("RESOLVER_QUERY", server=BLACKHOLE, at=AT + second) for second in range(3)])) == 3
+
+
+def test_a_client_that_is_told_late_is_still_named(rig):
+    rig.take(frame("RESOLVER_QUERY", server=BLACKHOLE), now=0.0)
+    assert rig.leaks == []
+    rig.take(frame("CLIENT_QUERY", client="10.0.0.5", at=AT - 0.01), now=0.1)
+    assert [leak.client for leak in rig.leaks] == [CLIENT]
+    rig.tracer.tick(5.0)
+    assert len(rig.leaks) == 1
+
+
+@pytest.mark.parametrize("seconds", [-20.0, 20.0])
+def test_a_client_of_another_time_is_not(rig, seconds):
+    (leak,) = rig.see(
+        frame("CLIENT_QUERY", client="10.0.0.5", at=AT + seconds), frame("RESOLVER_QUERY", server=BLACKHOLE)
+    )
+    assert leak.client is None
+
+
+def test_leaks_wait_for_their_client_a_second_only(rig):
+    rig.take(frame("RESOLVER_QUERY", server=BLACKHOLE), now=10.0)
+    rig.tracer.tick(10.9)
+    assert rig.leaks == []
+    rig.tracer.tick(11.0)
+    assert [leak.client for leak in rig.leaks] == [None]
+
+
+def test_no_more_than_a_thousand_wait(rig):
+    for number in range(1500):
+        rig.take(
+            frame("RESOLVER_QUERY", f"{number % 250}.{number // 250}.0.10.in-addr.arpa", server=BLACKHOLE), now=0.0
+        )
+    assert len(rig.leaks) == 500
+    rig.tracer.tick(1.0)
+    assert len(rig.leaks) == 1500
+
+
+class Known:
+    def is_probe(self, name):
+        return name.startswith(b"\x05probe")
+
+    def is_ours(self, address):
+        return address == ip_address(PUBLIC).packed
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        frame("RESOLVER_QUERY", "probe.10.in-addr.arpa", server=BLACKHOLE),
+        frame("RESOLVER_RESPONSE", "probe.10.in-addr.arpa", server=BLACKHOLE, seconds=0.5),
+        frame("FORWARDER_QUERY", server=PUBLIC),
+        frame("FORWARDER_RESPONSE", server=PUBLIC, seconds=0.5),
+        frame("RESOLVER_QUERY", "3.0.64.100.in-addr.arpa", server=PUBLIC),
+    ],
+)
+def test_the_doctors_probes_and_what_goes_to_the_operators_servers_are_no_leaks(octets):
+    rig = Rig(Known())
+    assert rig.see(octets) == []
+    assert rig.responses == []
+
+
+@pytest.mark.parametrize(
+    ("octets", "expected"),
+    [
+        (frame("RESOLVER_RESPONSE", server=BLACKHOLE, seconds=0.25), [(Sink.AS112, Via.DNSTAP, 0.25)]),
+        (frame("RESOLVER_RESPONSE", server="192.31.196.1", seconds=0.25), [(Sink.AS112_DNAME, Via.DNSTAP, 0.25)]),
+        (frame("FORWARDER_RESPONSE", server=PUBLIC, seconds=0.25), [(Sink.AS112, Via.DNSTAP, 0.25)]),
+        (frame("FORWARDER_RESPONSE", server="10.0.0.1", seconds=0.25), []),
+        (frame("RESOLVER_RESPONSE", server=ROOT, seconds=0.25), []),
+        (frame("RESOLVER_RESPONSE", server=BLACKHOLE, seconds=61.0), []),
+        (frame("RESOLVER_RESPONSE", "4.4.8.8.in-addr.arpa", server=BLACKHOLE, seconds=0.25), []),
+    ],
+)
+def test_responses_tell_how_long_they_took(rig, octets, expected):
+    rig.take(octets)
+    assert rig.responses == expected
+
+
+def test_frames_are_counted_by_kind(rig):
+    rig.take(frame("CLIENT_QUERY"), frame("CLIENT_QUERY", "www.example.com"), frame("RESOLVER_QUERY"), b"\xff")
+    counted = {kind: number for kind, number in rig.tracer.frames.items() if number}
+    assert (counted, rig.tracer.malformed) == ({"client_query": 2, "resolver_query": 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [("8.8.8.8", True), ("2001:4860:4860::8888", True), ("172.31.255.255", False), ("172.32.0.1", True)]
+    + [(each, False) for each in ("127.0.0.53", "::1", "fe80::1", "fd00::1", "fc00::1", "169.254.1.1", "0.0.0.0")],
+)
+def test_which_servers_are_outside(address, public):
+    assert is_public(ip_address(address).packed) is public
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["CLIENT_QUERY", "RESOLVER_QUERY", "FORWARDER_QUERY", "RESOLVER_RESPONSE"]),
+            st.sampled_from(["3.0.0.10.in-addr.arpa", "4.0.64.100.in-addr.arpa", "10.in-addr.arpa"]),
+            st.sampled_from([BLACKHOLE, PUBLIC, "10.0.0.1"]),
+            st.floats(0, 1e12),
+            st.floats(0, 100),
+        ),
+        max_size=30,
+    )
+)
+def test_whatever_comes_each_leak_is_reported_once(steps):
+    rig = Rig()
+    for kind, name, server, at, now in steps:
+        rig.take(frame(kind, name, client="10.0.0.5", server=server, at=at), now=now)
+        rig.tracer.tick(now)
+    rig.tracer.tick(1e9)
+    to_sink = sum(1 for kind, _, server, *_ in steps if kind.endswith("R_QUERY") and server == BLACKHOLE)
+    assert sum(leak.certainty is Certainty.OBSERVED for leak in rig.leaks) == to_sink
+    assert all(leak.name in (pack_name("10.in-addr.arpa"), leak.name) for leak in rig.leaks)
