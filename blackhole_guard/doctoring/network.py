@@ -1,0 +1,127 @@
+"""Questions over the network: UDP first, TCP where a reply is truncated. What is asked, and when, `leaks` decides."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+
+from blackhole_guard.doctoring.resolvers import Resolver
+from blackhole_guard.leaks.doctor import Examination, Examined
+from blackhole_guard.leaks.exchanges import Exchanges, Limits
+from blackhole_guard.leaks.verdicts import Known
+
+_AT_ONCE = 8  # resolvers
+
+
+async def examine_all(
+    resolvers: Sequence[Resolver],
+    known: Known,
+    *,
+    limits: Limits | None = None,
+    on_done: Callable[[Resolver, Examined], None] | None = None,
+) -> list[Examined]:
+    """Examine resolvers, several at once; what cannot be reached is a finding, not an error.
+
+    Args:
+        on_done: called as soon as one is examined.
+    Returns:
+        What was found, in the order of `resolvers`.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(resolver: Resolver) -> Examined:
+        async with gate:
+            examined = await examine(resolver, known, limits or Limits())
+        if on_done is not None:
+            on_done(resolver, examined)
+        return examined
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run(resolver), name=f"examine {resolver}") for resolver in resolvers]
+    return [task.result() for task in tasks]
+
+
+async def examine(resolver: Resolver, known: Known, limits: Limits) -> Examined:
+    """Examine one resolver."""
+    clock = asyncio.get_running_loop().time
+    examination = Examination(known, secrets.token_bytes, clock(), limits=limits)
+    await _Conversation(resolver, examination.exchanges, sum(limits.patience)).run()
+    return examination.conclude(clock())
+
+
+class _Conversation(asyncio.DatagramProtocol):
+    """The sockets of one examination."""
+
+    def __init__(self, resolver: Resolver, exchanges: Exchanges, patience: float) -> None:
+        self._resolver = resolver
+        self._exchanges = exchanges
+        self._patience = patience  # seconds for one question over TCP
+        self._clock = asyncio.get_running_loop().time
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Ask until there is nothing left to ask."""
+        loop, remote = asyncio.get_running_loop(), (self._resolver.address, self._resolver.port)
+        try:
+            # Connected: only the resolver's own datagrams get in, and the kernel tells when nobody listens there.
+            transport, _ = await loop.create_datagram_endpoint(lambda: self, remote_addr=remote)
+        except OSError as error:
+            self._exchanges.fail(f"cannot be reached: {error.strerror or error}", self._clock())
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                streams = await self._ask(transport, group)
+                for stream in streams:
+                    stream.cancel()
+        finally:
+            transport.close()
+
+    async def _ask(self, transport: asyncio.DatagramTransport, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Send what is due, and wait for what comes or for the next deadline, until it is over; gives what runs yet."""
+        streams: list[asyncio.Task[None]] = []
+        while True:
+            for transmission in self._exchanges.due(self._clock()):
+                if transmission.over_tcp:
+                    streams.append(group.create_task(self._ask_over_tcp(transmission.octets), name="over TCP"))
+                else:
+                    transport.sendto(transmission.octets)
+            deadline = self._exchanges.deadline()
+            if deadline is None:
+                return streams
+            self._woken.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def _ask_over_tcp(self, octets: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                reply = await self._exchange_over_tcp(octets)
+        except (OSError, EOFError, TimeoutError) as error:
+            self._exchanges.lose(octets, f"truncated, and no answer over TCP: {type(error).__name__}", self._clock())
+        else:
+            self._exchanges.receive(reply, self._clock(), over_tcp=True)
+        self._woken.set()
+
+    async def _exchange_over_tcp(self, octets: bytes) -> bytes:
+        """Ask one question on a connection of its own (RFC 7766); raises OSError or EOFError."""
+        reader, writer = await asyncio.open_connection(self._resolver.address, self._resolver.port)
+        try:
+            writer.write(len(octets).to_bytes(2, "big") + octets)
+            await writer.drain()
+            return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        finally:
+            writer.close()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """Take in a datagram."""
+        self._exchanges.receive(data, self._clock(), over_tcp=False)
+        self._woken.set()
+
+    def error_received(self, exc: Exception) -> None:
+        """Take in an ICMP error, such as that nobody listens there; once somebody did, it is a matter of patience."""
+        if not self._exchanges.heard:
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
+            self._exchanges.fail(f"cannot be reached: {reason}", self._clock())
+        self._woken.set()
