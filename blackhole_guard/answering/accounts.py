@@ -1,16 +1,23 @@
-"""Which account a message that was read belongs to: the counters that its answer moves, the ledger's among them."""
+"""Which account a message that was read belongs to: the counters that its answer moves, the ledger's among them.
+
+A query of class IN in a reserved zone of ours is entered in the ledger of averted leaks by block, sink, shape and
+outcome. Not entered: what strangers ask, transfers, zones that are not reserved, and PARTIAL names.
+"""
 
 from blackhole_guard.answering.answer import RCODES, Answer, Outcome, Refusal
-from blackhole_guard.answering.ledger import Shape, find_shape
 from blackhole_guard.answering.tally import LEDGER_OUTCOMES, NO_TYPE, PUBLIC, Account, Key, Tally, qtype_label
 from blackhole_guard.answering.zone_reader import ServedZone
+from blackhole_guard.reserved.addresses import parse_reverse_name
 from blackhole_guard.reserved.registry import BLOCKS
+from blackhole_guard.reserved.shapes import Shape, find_shape
 from blackhole_guard.wire.codes import Opcode
 from blackhole_guard.wire.query import Query
 
 # All that decides an account: the type as it is counted, the opcode, the outcome, why it is refused, and the block and
 # the shape where the name is in a zone of ours. Closed sets, so no client can make the accounts many.
 _Kind = tuple[str, int, Outcome, Refusal | None, str | None, Shape | None]
+_ADDRESSES = frozenset((Shape.HOST, Shape.NETWORK))  # where a PTR is asked for
+_UNMAPPED = frozenset((Outcome.NXDOMAIN, Outcome.NODATA))
 
 
 class Accounts:
@@ -60,7 +67,7 @@ def list_ledger_keys(block: str | None, shape: Shape, outcome: Outcome) -> list[
         block: of the zone; None: it is not reserved.
     """
     keys: list[Key] = []
-    if shape in (Shape.HOST, Shape.NETWORK) and outcome in (Outcome.NXDOMAIN, Outcome.NODATA):
+    if shape in _ADDRESSES and outcome in _UNMAPPED:
         keys.append(("unmapped_queries", PUBLIC if block is None else block))
     if block is None:
         return keys
@@ -69,6 +76,22 @@ def list_ledger_keys(block: str | None, shape: Shape, outcome: Outcome) -> list[
     elif outcome is Outcome.NXDOMAIN:
         keys.append(("searches_ended", block, BLOCKS[block]))
     return keys
+
+
+def find_averted(query: Query, answer: Answer) -> tuple[bytes, bool] | None:
+    """Find what the ledger's entry for a message is about.
+
+    Returns:
+        The whole address that was asked for, or nothing, and whether it has no PTR; None: there is no entry.
+    """
+    zone = answer.zone
+    if zone is None or zone.block is None:
+        return None
+    shape = _find_shape(query, answer, zone)
+    if shape is Shape.PARTIAL:
+        return None
+    address = parse_reverse_name(query.qname) if shape in _ADDRESSES else None
+    return address or b"", address is not None and answer.outcome in _UNMAPPED
 
 
 def _find_shape(query: Query, answer: Answer, zone: ServedZone) -> Shape:

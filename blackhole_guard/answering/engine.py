@@ -11,7 +11,7 @@ account (2 us less). Measured: python -m bench.cold_path
 from collections.abc import Callable
 from typing import NamedTuple
 
-from blackhole_guard.answering.accounts import Accounts
+from blackhole_guard.answering.accounts import Accounts, find_averted
 from blackhole_guard.answering.answer import EXTENDED_ERRORS, Answer, Outcome, Refusal, refuse
 from blackhole_guard.answering.lookup import find_answer
 from blackhole_guard.answering.policy import Policy
@@ -138,6 +138,18 @@ class Engine:
             return _answer_transfer(query, over_tcp)
         refer = self._policy.refer_recursive or not query.recursion_desired
         return find_answer(self._zones, query.qname, query.qtype, refer=refer)
+
+    def find_averted(self, octets: bytes, source: bytes, *, over_tcp: bool) -> tuple[bytes, bool] | None:
+        """Find what the ledger's entry for a message is about, see `accounts.find_averted`. Never raises."""
+        try:
+            query = parse_query(octets)
+            return find_averted(query, self.find_answer(query, source, over_tcp=over_tcp))
+        except WireError:
+            return None
+        except Exception as error:  # noqa: BLE001  # as in `answer_message`; the message has its answer already
+            self._tally.add("answer_errors")
+            self._on_error(error)
+            return None
 
     def _answer_update(self, query: Query) -> Answer:
         """Answer an UPDATE: refused in our zones, signed or not, and NOTAUTH elsewhere (RFC 2136 section 3.1)."""

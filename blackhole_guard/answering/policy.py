@@ -41,6 +41,9 @@ class Clients:
             lengths = self._prefixes[block.max_prefixlen // 8]
             lengths.setdefault(host_bits, set()).add(int(block.network_address) >> host_bits)
 
+    def __bool__(self) -> bool:
+        return any(self._prefixes.values())
+
     def __contains__(self, address: bytes) -> bool:
         value = int.from_bytes(address)
         for host_bits, prefixes in self._prefixes.get(len(address), {}).items():
@@ -67,6 +70,10 @@ class Policy:
     udp_payload_size: int = 1232  # octets of the largest response over UDP
     chaos: Mapping[bytes, bytes] = field(default_factory=dict)  # name in class CH, lower case -> text, <= 255 octets
     nsid: bytes | None = None  # RFC 5001; None: not sent
+    # Who is believed when it says on whose behalf it asks (RFC 7871): what is counted depends on it, no answer does.
+    resolvers: Clients = field(default_factory=lambda: Clients(()))
+    # Who is believed when it says for whom it hands a query on, by the PROXY protocol: then that is who asks.
+    proxies: Clients = field(default_factory=lambda: Clients(()))
 
 
 def make_policy(
@@ -77,6 +84,8 @@ def make_policy(
     version: str | None,
     identity: str | None,
     nsid: str | None,
+    trusted_resolvers: Iterable[str] = (),
+    trusted_proxies: Iterable[str] = (),
 ) -> Policy:
     """Make a policy of what the settings of the same names say.
 
@@ -92,4 +101,6 @@ def make_policy(
         udp_payload_size=udp_payload_size,
         chaos={name: text.encode() for name, text in chaos if text is not None},
         nsid=None if nsid is None else nsid.encode(),
+        resolvers=parse_clients(trusted_resolvers),
+        proxies=parse_clients(trusted_proxies),
     )

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from blackhole_guard.answering.accounts import list_ledger_keys
 from blackhole_guard.answering.answer import RCODES, Outcome
 from blackhole_guard.answering.forms import Forms
-from blackhole_guard.answering.ledger import Shape
 from blackhole_guard.answering.tails import KINDS
 from blackhole_guard.answering.tally import Account, Tally, qtype_label
 from blackhole_guard.answering.zone_reader import ServedZone, Shelf, ShelfReader
 from blackhole_guard.reserved.addresses import IP6_ARPA, parse_reverse_name, parse_reverse_prefix
+from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.edns import MIN_PAYLOAD
 from blackhole_guard.wire.header import AA, AD, CD, RD, response_flags

@@ -8,8 +8,8 @@ from itertools import product
 from typing import NamedTuple
 
 from blackhole_guard.answering.answer import RCODES, Outcome, Refusal
-from blackhole_guard.answering.ledger import Shape
 from blackhole_guard.reserved.registry import BLOCKS
+from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import RCode, RRType
 
 Key = tuple[str, ...]  # a family's name and the values of its labels

@@ -30,7 +30,8 @@ from blackhole_guard.store.update import snapshot_path
 _CLOCK_STEP = 20_000_000  # ns by which a file's time may lie behind the clock: a tick of the kernel, and some
 _PATIENCE = 5.0  # seconds between loads of broken maps in a directory where others write all the time
 # What is read at the start only (docs/configuration.md).
-_FIXED = ("server.listen", "server.port", "server.workers", "server.user", "server.state_dir", "telemetry", "log")
+_SERVER = ("listen", "port", "workers", "user", "state_dir")
+_FIXED = (*(f"server.{name}" for name in _SERVER), "telemetry", "leaks", "log")
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,9 @@ from blackhole_guard.answering.batch import Batch
 from blackhole_guard.answering.engine import Engine
 from blackhole_guard.answering.hot_path import HotPath
 from blackhole_guard.answering.policy import Policy, make_policy
+from blackhole_guard.answering.proxies import Proxies
 from blackhole_guard.answering.tally import Tally
+from blackhole_guard.app.leak_counts import CountsSender
 from blackhole_guard.config.settings import ServerSettings, TcpSettings
 from blackhole_guard.counters.control import GENERATION
 from blackhole_guard.counters.meter import PageMeter
@@ -36,6 +38,8 @@ def read_policy(server: ServerSettings) -> Policy:
         version=server.version,
         identity=server.identity,
         nsid=server.nsid,
+        trusted_resolvers=server.trusted_resolvers,
+        trusted_proxies=server.trusted_proxies,
     )
 
 
@@ -43,6 +47,8 @@ class _Opened(NamedTuple):
     """A snapshot, and what answers out of it."""
 
     snapshot: Snapshot
+    policy: Policy
+    engine: Engine
     hot_path: HotPath
     tcp_limits: TcpSettings
 
@@ -100,6 +106,7 @@ class SnapshotResponder:
         open_newest: Callable[[], Snapshot],
         meter: PageMeter,
         on_error: Callable[[Exception], None],
+        counts: CountsSender | None = None,
     ) -> None:
         """Begin without a snapshot; `refresh` opens it.
 
@@ -108,12 +115,15 @@ class SnapshotResponder:
             open_newest: opens the snapshot that stands by now.
             meter: where counts go.
             on_error: told of errors that nobody expected, where they cost one answer alone.
+            counts: takes the averted leaks for the tops; None: nobody wants to know.
         """
         self.tcp_limits = TcpSettings()
         self._cells = cells
         self._open_newest = open_newest
         self._meter = meter
         self._on_error = on_error
+        self._counts = counts
+        self._averted = None if counts is None else counts.averted
         self._tally = Tally()
         self._generation = 0
         self._looked_at = 0.0  # monotonic seconds
@@ -122,16 +132,41 @@ class SnapshotResponder:
         self._opened: _Opened | None = None
         self._opening: _Opening | None = None
         self._hot_path: HotPath | None = None
+        self._proxies: Proxies | None = None  # those that are listed, if any
 
     def respond(self, octets: bytes, source: bytes, transport: Transport) -> bytes | None:
         """Answer one message."""
         assert self._hot_path is not None  # refresh() raised before the worker said that it is ready
-        return self._hot_path.respond(octets, source, over_tcp=transport is Transport.TCP)
+        over_tcp = transport is Transport.TCP
+        if self._proxies is not None and not over_tcp:
+            unwrapped = self._proxies.unwrap(octets, source)
+            if unwrapped is None:
+                return None
+            octets, source = unwrapped
+        response = self._hot_path.respond(octets, source, over_tcp=over_tcp)
+        if self._averted is not None:
+            self._averted.note(octets, response, source, over_tcp=over_tcp)
+        return response
 
     def respond_batch(self, batch: Batch) -> None:
         """Answer the messages of a batch over UDP."""
         assert self._hot_path is not None  # as in respond()
+        if self._proxies is not None:
+            self._proxies.unwrap_batch(batch)
+        averted = self._averted
+        if averted is not None:
+            count = len(batch.sizes)
+            if averted.ahead < count:
+                drawn = averted.draw_from(batch)
+                self._hot_path.respond_batch(batch)
+                averted.set_aside(drawn, batch)
+                return
+            averted.ahead -= count  # as `is_drawn`, without a call for each batch
         self._hot_path.respond_batch(batch)
+
+    def is_proxy(self, source: bytes) -> bool:
+        """Whether streams from there may begin with a header that says on whose behalf."""
+        return self._proxies is not None and self._proxies.is_listed(source)
 
     def refresh(self) -> None:
         """Follow the generation in force.
@@ -147,7 +182,9 @@ class SnapshotResponder:
             self._follow(generation, now)
 
     def fold(self, now: float) -> None:
-        """Bring what was counted to the page."""
+        """Bring what was counted to the page, and to the observer."""
+        if self._counts is not None:
+            self._counts.fold(now)
         self._meter.add_counts(self._tally.take())
 
     def _follow(self, generation: int, now: float) -> None:
@@ -176,7 +213,7 @@ class SnapshotResponder:
             server = msgspec.json.decode(snapshot.attachment, type=ServerSettings)
             policy = read_policy(server)
             engine = Engine(snapshot, policy, self._tally, self._on_error)
-            return _Opened(snapshot, HotPath(engine, snapshot, policy, self._tally), server.tcp)
+            return _Opened(snapshot, policy, engine, HotPath(engine, snapshot, policy, self._tally), server.tcp)
         except Exception:
             snapshot.close()
             raise
@@ -184,6 +221,9 @@ class SnapshotResponder:
     def _put_in_force(self, opened: _Opened, generation: int, *, in_background: bool) -> None:
         before, self._opened = self._opened, opened
         self._hot_path, self.tcp_limits = opened.hot_path, opened.tcp_limits
+        self._proxies = Proxies(opened.policy.proxies) if opened.policy.proxies else None
+        if self._averted is not None:
+            self._averted.follow(opened.engine, opened.policy.resolvers)
         self._generation, self._retry_at = generation, 0.0
         if before is None:
             return

@@ -8,14 +8,16 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 
 from blackhole_guard import __version__
 from blackhole_guard.app.board import Board
+from blackhole_guard.app.leak_counts import UNCOUNTED, CountsPipe, CountsSender
 from blackhole_guard.app.loader import Loader
-from blackhole_guard.app.observer import observe, preload
+from blackhole_guard.app.observer import Dnstap, TopsSource, observe, preload
+from blackhole_guard.app.own_servers import OwnServers
 from blackhole_guard.app.responder import SnapshotResponder
 from blackhole_guard.config.load import Overrides, load_settings
 from blackhole_guard.config.problems import Problem, SettingsError
@@ -28,9 +30,10 @@ from blackhole_guard.server.cpus import count_cpus
 from blackhole_guard.server.listen import ListenError
 from blackhole_guard.server.loads import Begun, LoadRequest, LoadResult
 from blackhole_guard.server.notify import Notifier
-from blackhole_guard.server.privileges import PrivilegeError, drop_privileges, find_user
+from blackhole_guard.server.privileges import PrivilegeError, User, drop_privileges, find_user
 from blackhole_guard.server.sockets import HeldSockets, local_endpoint, open_http_sockets, open_sockets
 from blackhole_guard.server.statedir import StateDir, StateDirError, find_systemd_dir, open_state_dir
+from blackhole_guard.server.stream_sockets import find_uids, open_stream_socket
 from blackhole_guard.server.supervisor import EXIT_NOTHING_TO_SERVE, Crew, Supervisor
 from blackhole_guard.server.worker import WorkerContext, find_origin, run_worker
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
@@ -120,6 +123,7 @@ class _Server:
         self._state: StateDir
         self._held: HeldSockets
         self._metrics: tuple[str, ...] = ()
+        self._counts: CountsPipe | None = None
 
     def open(self, stack: ExitStack) -> None:
         """Open what must be open before the privileges are dropped, and drop them."""
@@ -133,10 +137,16 @@ class _Server:
         self._http = open_http_sockets(telemetry.listen, METRICS_PORT) if telemetry.enabled else ()
         for sock in self._http:
             stack.callback(sock.close)
+        if self._http and telemetry.tops.enabled:
+            self._counts = CountsPipe()
+            stack.callback(self._counts.close)
         self._metrics = tuple(local_endpoint(sock) for sock in self._http)
+        self._dnstap = self._open_dnstap(user)
+        if self._dnstap is not None:
+            stack.callback(self._dnstap.listener.close)
         self._say_how_it_is(activated is not None)
         if user is not None and self._http:
-            preload(user)
+            preload(user, with_rounds=self._settings.doctor.interval is not None, dnstap=self._dnstap is not None)
         drop_privileges(user)
         if os.geteuid() == 0:
             self.log.warning("runs as root; set server.user to drop the privileges that serving does not need")
@@ -144,6 +154,20 @@ class _Server:
             self._control = ControlServer(self._state.control)
         except OSError as error:
             raise StateDirError(f"the control socket cannot be made in {self._state.path}: {error.strerror}") from error
+
+    def _open_dnstap(self, user: User | None) -> Dnstap | None:
+        """Make the socket that resolvers send dnstap to; None: there shall be none."""
+        leaks = self._settings.leaks
+        path = leaks.dnstap.socket
+        if path is None:
+            return None
+        if not self._http:
+            self.log.warning("leaks.dnstap.socket does not count, because telemetry is off", socket=path)
+            return None
+        uids = find_uids(leaks.dnstap.users, "leaks.dnstap.users", user=user)
+        listener = open_stream_socket(path, "leaks.dnstap.socket", user=user, group=leaks.dnstap.group)
+        own_servers = OwnServers(leaks.own_servers, self._held.addresses)
+        return Dnstap(listener, uids, leaks.dnstap.producers, own_servers)
 
     def run(self) -> int:
         """Serve until told to stop."""
@@ -167,6 +191,9 @@ class _Server:
             )
         )
         code = supervisor.run()
+        if self._dnstap is not None:
+            with suppress(OSError):  # what lies there without a listener, the next one replaces
+                os.unlink(self._dnstap.listener.getsockname())
         if code == EXIT_NOTHING_TO_SERVE:
             last = supervisor.last_load
             return _give_up(self.log, (*_texts(last.problems), f"nothing to serve: {last.text}"))
@@ -195,11 +222,14 @@ class _Server:
 
     def _work(self, slot: int, end: socket.socket) -> int:
         """Be a worker, in its process."""
-        for sock in self._http:
-            sock.close()
+        self._leave_to_the_observer()
         meter = self._meter(slot)
         self.log.on_loss = partial(meter.add, "log_lines_lost")
-        responder = SnapshotResponder(self._board.control.cells, self._open_newest, meter, self._report)
+        counts = None
+        if self._counts is not None:
+            self._counts.reader.close()
+            counts = CountsSender(self._counts.writer, lambda n: meter.add(UNCOUNTED, n=n))
+        responder = SnapshotResponder(self._board.control.cells, self._open_newest, meter, self._report, counts)
         responder.refresh()  # without a first snapshot there is no worker: it fails here, and is started again
         return run_worker(
             WorkerContext(
@@ -216,10 +246,18 @@ class _Server:
 
     def _load(self, loader: Loader, request: LoadRequest, begun: Begun) -> bytes:
         """Be a loader, in its process."""
-        for sock in self._http:
-            # A loader may outlive a supervisor that is killed by a moment, and its successor wants the address.
-            sock.close()
+        # A loader may outlive a supervisor that is killed by a moment, and its successor wants the addresses.
+        self._leave_to_the_observer()
+        if self._counts is not None:
+            self._counts.close()
         return loader.run(request, begun)
+
+    def _leave_to_the_observer(self) -> None:
+        """Close what is the observer's, in another child."""
+        for sock in self._http:
+            sock.close()
+        if self._dnstap is not None:
+            self._dnstap.listener.close()
 
     def _report(self, error: Exception) -> None:
         """Log an error that made an answer SERVFAIL; the log holds back those that are many."""
@@ -229,7 +267,12 @@ class _Server:
         """Be the observer, in its process."""
         meter = self._meter(self._board.observer_page)
         self.log.on_loss = partial(meter.add, "log_lines_lost")
-        return observe(self._board, self._http, self._open_newest, self.log)
+        tops = None
+        if self._counts is not None:
+            self._counts.writer.close()
+            tops = TopsSource(self._counts.reader, self._state.path, self._settings.telemetry.tops)
+        doctor = self._settings.doctor
+        return observe(self._board, self._http, self._open_newest, self.log, doctor, self._dnstap, tops)
 
     def _tell(self, result: LoadResult) -> None:
         self.log.info("serving", zones=result.zones, records=result.records)

@@ -1,4 +1,4 @@
-"""Whom the server meets, as operators write it: endpoints to listen on, clients that may ask, the user to become.
+"""Whom the server meets, as operators write it: endpoints, clients that may ask, resolvers to ask, the user to become.
 
 Whether an interface or a user exists is found out where the process starts; here is what can be seen in the text.
 """
@@ -53,6 +53,35 @@ def _check_port(port: str, text: str) -> None:
         )
 
 
+def parse_resolver(text: str) -> str:
+    """Check an entry of `doctor.resolvers`: an address, `address:port`, `[v6]` or `[v6]:port`."""
+    split_resolver(text)
+    return text
+
+
+def split_resolver(text: str) -> tuple[str, int | None]:
+    """Read a server to ask: its address, which may name an interface where it is IPv6, and its port if one is named."""
+    port: str | None = None
+    host, bracket, rest = text.removeprefix("[").partition("]")
+    if text.startswith("[") and (not bracket or (rest and not rest.startswith(":"))):
+        raise ValueProblem(f"`{quote(text)}` has a bracket that is not closed before the port", "write `[::1]:53`")
+    if text.startswith("["):
+        port = rest[1:] if rest else None
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    address, percent, interface = host.partition("%")
+    if not _LIKE_AN_ADDRESS.fullmatch(address) or (percent and not _INTERFACE.fullmatch(interface)):
+        hint = "write an address such as `127.0.0.53`, `192.0.2.1:5300` or `[::1]:53`"
+        raise ValueProblem(f"`{quote(text)}` is not the address of a resolver", hint)
+    parse_address(address)
+    if port is None:
+        return host, None
+    _check_port(port, text)
+    if int(port) == 0:
+        raise ValueProblem(f"`{quote(text)}` has the port 0", "ports are numbers from 1 to 65535")
+    return host, int(port)
+
+
 def parse_client(text: str) -> str:
     """Check an entry of `allow_query`: a group, an address or a block; returns the block in canonical form."""
     if text in CLIENT_GROUPS:
@@ -69,6 +98,18 @@ def parse_client(text: str) -> str:
         )
         raise ValueProblem(f"`{quote(text)}` is neither a group nor an address nor a block", hint)
     return str(parse_address(text))
+
+
+def parse_network(text: str) -> str:
+    """Check an address or a block; returns the block in canonical form."""
+    return str(parse_block(text) if "/" in text else parse_address(text))
+
+
+def parse_account(text: str) -> str:
+    """Check the name or the number of a user or a group."""
+    if ":" in text or not _USER.fullmatch(text):
+        raise ValueProblem(f"`{quote(text)}` is no user or group", "write one name, or one number")
+    return text
 
 
 def parse_user(text: str) -> str:

@@ -84,7 +84,11 @@ def _read_settings_file(path: str) -> tuple[Settings, FileProblems]:
     server = settings.server
     if server.state_dir is not None:
         server = msgspec.structs.replace(server, state_dir=resolve_pattern(server.state_dir, path))
-    return msgspec.structs.replace(settings, server=server, include=include), problems
+    leaks, dnstap = settings.leaks, settings.leaks.dnstap
+    if dnstap.socket is not None:
+        dnstap = msgspec.structs.replace(dnstap, socket=resolve_pattern(dnstap.socket, path))
+        leaks = msgspec.structs.replace(leaks, dnstap=dnstap)
+    return msgspec.structs.replace(settings, server=server, leaks=leaks, include=include), problems
 
 
 def resolve_pattern(pattern: str, file: str) -> str:

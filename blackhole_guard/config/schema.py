@@ -14,7 +14,14 @@ import msgspec
 from msgspec import inspect
 
 from blackhole_guard.config import names, values
-from blackhole_guard.config.clients import parse_client, parse_endpoint, parse_user
+from blackhole_guard.config.clients import (
+    parse_account,
+    parse_client,
+    parse_endpoint,
+    parse_network,
+    parse_resolver,
+    parse_user,
+)
 from blackhole_guard.config.document import Mapping, Node, Scalar, Sequence
 from blackhole_guard.config.problems import FileProblems, ValueProblem, quote
 from blackhole_guard.wire.names import format_name
@@ -26,7 +33,10 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "mailbox": lambda text: format_name(names.parse_mailbox(text)),
     "endpoint": parse_endpoint,
     "client": parse_client,
+    "resolver": parse_resolver,
     "user": parse_user,
+    "account": parse_account,
+    "network": parse_network,
 }
 
 

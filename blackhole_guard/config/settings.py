@@ -75,7 +75,16 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         None  # NSID option (RFC 5001); None: not sent
     )
     max_drop: Annotated[int, Meta(ge=0, le=100)] = 50  # per cent of the records that a reload may lose without --force
+    trusted_resolvers: tuple[Annotated[str, Meta(extra={"kind": "client"})], ...] = ()  # as `allow_query`
+    trusted_proxies: tuple[Annotated[str, Meta(extra={"kind": "client"})], ...] = ()  # as `allow_query`
     tcp: TcpSettings = TcpSettings()
+
+
+class TopsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who causes averted leaks, and for which addresses."""
+
+    enabled: bool = True
+    clients: Literal["addresses", "networks"] = "addresses"  # networks: the /24 or /56 that an address is in
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,6 +92,25 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     enabled: bool = True
     listen: tuple[Endpoint, ...] = ("127.0.0.1:9353",)
+    tops: TopsSettings = TopsSettings()
+
+
+class DnstapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What resolvers nearby tell of their own queries."""
+
+    socket: str | None = None  # path of the unix socket to listen on; None: none
+    # Whose processes may send, besides root's and our own: names or numbers of users.
+    users: tuple[Annotated[str, Meta(extra={"kind": "account"})], ...] = ()
+    group: Annotated[str, Meta(extra={"kind": "account"})] | None = None  # of the socket file; None: our own
+    producers: Annotated[int, Meta(ge=1, le=256)] = 16  # connected at once
+
+
+class LeakSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Leaks that still happen, and how they are seen."""
+
+    # Servers of the operator's on public addresses, addresses or CIDRs: what is sent to them is no leak.
+    own_servers: tuple[Annotated[str, Meta(extra={"kind": "network"})], ...] = ()
+    dnstap: DnstapSettings = DnstapSettings()
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,12 +135,22 @@ class ReservedSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     extras: bool = True  # the ones that are not in the registry yet
 
 
+class DoctorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The examination of resolvers by the server itself, on a schedule."""
+
+    # seconds from one examination to the next; None: none. Each is some 200 questions, which may go as far as they leak
+    interval: Annotated[int, Meta(ge=60, le=7 * DAY, extra={"kind": "duration"})] | None = None
+    resolvers: tuple[Annotated[str, Meta(extra={"kind": "resolver"})], ...] = ()  # empty: those of /etc/resolv.conf
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of config.yaml but the maps."""
 
     server: ServerSettings = ServerSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    leaks: LeakSettings = LeakSettings()
     log: LogSettings = LogSettings()
     defaults: Defaults = Defaults()
     reserved: ReservedSettings = ReservedSettings()
+    doctor: DoctorSettings = DoctorSettings()
     include: tuple[str, ...] = ()  # patterns of map files; the loader makes them relative to the working directory

@@ -29,6 +29,7 @@ class Respawned:
         self._started = 0.0
         self._start_at: float | None = None
         self._stopping = False
+        self._is_told = False
 
     def start(self, delay: float = 0.0) -> None:
         """Have it run from now on, or in so many seconds; where it runs, or waits for its next start, sooner counts."""
@@ -67,11 +68,16 @@ class Respawned:
         )
         return True
 
-    def stop(self) -> None:
-        """Have it end, and start it no more."""
+    def retire(self) -> None:
+        """Start it no more; that it ends is then as it should be."""
         self._stopping = True
         self._start_at = None
-        if self.pid is not None:
+
+    def stop(self) -> None:
+        """Have it end, and start it no more. It is told once, however often this is called."""
+        self.retire()
+        if self.pid is not None and not self._is_told:
+            self._is_told = True
             kill_child(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:

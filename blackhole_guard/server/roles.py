@@ -43,6 +43,9 @@ class Responder(Protocol):
         An exception belongs to the first message without a response.
         """
 
+    def is_proxy(self, source: bytes) -> bool:
+        """Whether TCP connections from there may begin with a header of the PROXY protocol, which is to be believed."""
+
     def refresh(self) -> None:
         """Open a newer snapshot when there is one. Called before each batch, so it must cost next to nothing."""
 
@@ -133,6 +136,7 @@ COUNTERS: Mapping[str, tuple[str, ...]] = {  # name -> its reasons; empty: it ha
     "tcp_closed": TCP_CLOSE_REASONS,
     "accept_errors": (),
     "worker_errors": (),  # exceptions nobody expected: bugs
+    "tops_uncounted": (),  # averted leaks that are in no top, because the observer did not take them in time
 }
 GAUGES = (
     "tcp_connections",

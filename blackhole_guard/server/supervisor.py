@@ -131,6 +131,8 @@ class Supervisor:
             self._slots.kill()
             self._observer.kill()
             self._stop_by = now + _PATIENCE
+        if self._stop_by is not None and not self._slots.pids:
+            self._observer.stop()  # after the workers, so that it takes what they say at their end
         if not self._announced and self._started and self._slots.all_serving:
             self._announce(now)
 
@@ -249,7 +251,7 @@ class Supervisor:
         self._crew.log.info("stopping")
         self._loads.stop()
         self._slots.stop()
-        self._observer.stop()
+        self._observer.retire()
 
     def _is_over(self) -> bool:
         return (

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import Protocol
 
+from blackhole_guard.answering.proxies import read_stream_start
 from blackhole_guard.config.settings import TcpSettings
 from blackhole_guard.server.roles import Responder, Transport
 
@@ -73,6 +74,7 @@ class Connection:
     __slots__ = (
         "_active",
         "_begun",
+        "_behind_proxy",
         "_ended",
         "_messages",
         "_opened",
@@ -104,6 +106,7 @@ class Connection:
         self._active = now  # the last whole message, or the last octet that the client took
         self._begun: float | None = None  # when the message that is not whole yet began to come
         self._messages = False  # whether there was one
+        self._behind_proxy = service.responder.is_proxy(source)  # and its header is still to come, if there is one
         self._ended = False  # the client sends nothing more, but may still read
 
     def take_turn(self, most: int, now: float) -> int:
@@ -115,6 +118,8 @@ class Connection:
             self._flush(now)
             return 0
         octets = self._rest if self._whole else self._receive()
+        if octets and self._behind_proxy:
+            octets = self._take_header(octets, now)
         count = 0
         if octets:
             try:
@@ -168,6 +173,20 @@ class Connection:
             return b""
         self._ended = not octets
         return self._rest + octets if self._rest and octets else octets
+
+    def _take_header(self, octets: bytes, now: float) -> bytes:
+        """Take the header of a proxy off the begin of the stream; returns what follows, nothing until it is whole."""
+        start = read_stream_start(octets)
+        if start is None:
+            self._rest = octets
+            self._begun = now if self._begun is None else self._begun
+            return b""
+        if start.is_malformed:
+            self.close("malformed")
+            return b""
+        self._behind_proxy, self._rest, self._begun = False, b"", None
+        self._source = start.source or self._source
+        return octets[start.size :]
 
     def _keep(self, rest: bytes, count: int, now: float) -> None:
         """Keep what a turn did not answer. A length that cannot be one closes when all before it is answered."""

@@ -218,6 +218,7 @@ class _CarefulResponder:
         self.respond = responder.respond  # no step between: this is called for each message
         self.respond_batch = responder.respond_batch
         self.fold = responder.fold
+        self.is_proxy = responder.is_proxy
 
     @property
     def tcp_limits(self) -> TcpSettings:

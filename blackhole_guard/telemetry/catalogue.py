@@ -12,7 +12,9 @@ from blackhole_guard.counters.layout import Family, Layout
 from blackhole_guard.counters.meter import RESPONSE_FAMILIES
 
 PREFIX = "blackhole_guard_"
-MAX_ZONES = 150  # that have series of their own; 2 each. With what else there is, all stay under 2,000 series
+MAX_ZONES = 100  # that have series of their own; 2 each. With what else there is, all stay under 2,000 series
+
+MAX_RESOLVERS = 6  # that are examined on a schedule, and have series of their own; 25 each
 
 
 class CatalogueError(Exception):
@@ -83,6 +85,28 @@ CATALOGUE = (
         "block",
         "sink",
     ),
+    Metric(
+        "leaks_observed_total",
+        Kind.COUNTER,
+        "Queries and updates for reserved zones that left, or are likely to have left.",
+        ("block", "sink", "shape", "via", "certainty"),
+    ),
+    Metric(
+        "leaks_observed_partial_total",
+        Kind.COUNTER,
+        "Queries to a sink for a part of an address: of resolvers that minimise names.",
+        ("sink", "via"),
+    ),
+    Metric("leak_responses_total", Kind.COUNTER, "Responses that came to observed leaks.", ("sink", "via")),
+    Metric(
+        "leak_response_seconds_total",
+        Kind.COUNTER,
+        "Time from observed leaks to the responses that came to them.",
+        ("sink", "via"),
+    ),
+    Metric("dnstap_frames_total", Kind.COUNTER, "Frames that resolvers sent, by the kind of their message.", ("type",)),
+    Metric("dnstap_producers", Kind.GAUGE, "Resolvers that are connected and send dnstap."),
+    Metric("dnstap_refused_total", Kind.COUNTER, "Connections to the dnstap socket that were closed.", ("reason",)),
     _counter("refused", "Queries answered with REFUSED.", "reason"),
     _counter("updates", "Dynamic updates by how they were answered.", "result"),
     _counter("unanswered", "Messages that must not be answered.", "reason"),
@@ -105,6 +129,7 @@ CATALOGUE = (
     _gauge("adopted_slots", "Dead workers whose sockets others read."),
     Metric("worker_restarts_total", Kind.COUNTER, "Workers that died and got a successor."),
     _counter("worker_errors", "Unexpected errors in workers: bugs."),
+    _counter("tops_uncounted", "Averted leaks that the tops lack, because the observer did not take them in time."),
     Metric("snapshot_generation", Kind.GAUGE, "Number of the snapshot of the zones that is served; 0: none yet."),
     Metric("zones", Kind.GAUGE, "Zones that are served.", ("kind",)),
     Metric("zone_records", Kind.GAUGE, "PTR records of a mapped zone.", ("zone",)),
@@ -116,6 +141,14 @@ CATALOGUE = (
         Kind.GAUGE,
         "When the sources were last read without errors; 0: not since the start.",
     ),
+    Metric("resolver_answers", Kind.GAUGE, "1: a resolver answered when it was last examined.", ("resolver",)),
+    Metric(
+        "resolver_leaks",
+        Kind.GAUGE,
+        "Zones of a block that leaked, or were made up, at a resolver when it was last examined.",
+        ("resolver", "block"),
+    ),
+    Metric("resolver_probe_seconds", Kind.GAUGE, "How long the last examination of a resolver took.", ("resolver",)),
     _counter("log_lines_lost", "Log lines that could not be written because nobody took them."),
     Metric("start_time_seconds", Kind.GAUGE, "When the server started, in unix time."),
     Metric("build_info", Kind.INFO, "Versions of the server and of Python.", ("version", "python")),

@@ -4,7 +4,7 @@ All that is read here is memory: a scrape asks nothing of a worker, and a worker
 """
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from blackhole_guard.counters.layout import Cell
 from blackhole_guard.counters.meter import BUCKETS, NANOSECONDS
 from blackhole_guard.counters.pages import Pages
 from blackhole_guard.telemetry.catalogue import CATALOGUE, MAX_ZONES, PREFIX, Kind, Metric
+
+Samples = list[tuple[tuple[str, ...], float]]  # values of the labels, value
 
 OTHERS = "(others)"  # the zones that have no series of their own
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -78,6 +80,7 @@ class Facts:
     control: Control
     build: Build
     served: Callable[[], Served | None]  # called at each rendering, so out of memory; None: nothing yet
+    observed: Callable[[], Mapping[str, Samples]] = dict  # what the observer itself has counted, by metric's name
 
 
 class Exposition:
@@ -166,7 +169,7 @@ class _Collector:
     def collect(self) -> Iterator[PrometheusMetric]:
         """Read everything once."""
         totals = self._facts.pages.totals()
-        others = {**self._read_control(), **self._read_served(), **self._read_build()}
+        others = {**self._read_control(), **self._read_served(), **self._read_build(), **self._facts.observed()}
         for metric in CATALOGUE:
             if metric.kind is Kind.HISTOGRAM:
                 yield self._make_histogram(metric, totals)
@@ -175,7 +178,7 @@ class _Collector:
             else:
                 yield _make_family(metric, others.get(metric.name, []))
 
-    def _read_cells(self, metric: Metric, totals: Sequence[int]) -> "_Samples":
+    def _read_cells(self, metric: Metric, totals: Sequence[int]) -> Samples:
         cells = self._cells[metric.family]
         return [(cell.values, totals[cell.number]) for cell, at_zero in cells if at_zero or totals[cell.number]]
 
@@ -187,7 +190,7 @@ class _Collector:
         seconds = totals[self._nanoseconds] / 1e9
         return HistogramMetricFamily(PREFIX + metric.name, metric.help, buckets=buckets, sum_value=seconds)
 
-    def _read_control(self) -> dict[str, "_Samples"]:
+    def _read_control(self) -> dict[str, Samples]:
         control = self._facts.control
         return {
             "workers": [((), control.workers_alive)],
@@ -200,13 +203,13 @@ class _Collector:
             "start_time_seconds": [((), control.started)],
         }
 
-    def _read_served(self) -> dict[str, "_Samples"]:
+    def _read_served(self) -> dict[str, Samples]:
         served = self._facts.served()
         if served is None:
             return {"zones": [(("mapped",), 0), (("built-in",), 0)]}
         mapped = [zone for zone in served.zones if zone.mapped]
         shown, rest = mapped[:MAX_ZONES], mapped[MAX_ZONES:]
-        records: _Samples = [((zone.label,), zone.records) for zone in shown]
+        records: Samples = [((zone.label,), zone.records) for zone in shown]
         if rest:
             records.append(((OTHERS,), sum(zone.records for zone in rest)))
         return {
@@ -216,7 +219,7 @@ class _Collector:
             "config_info": [((served.digest,), 1)],
         }
 
-    def _read_build(self) -> dict[str, "_Samples"]:
+    def _read_build(self) -> dict[str, Samples]:
         build = self._facts.build
         return {
             "build_info": [((build.version, build.python), 1)],
@@ -224,15 +227,12 @@ class _Collector:
         }
 
 
-_Samples = list[tuple[tuple[str, ...], int]]  # values of the labels, value
-
-
 def _shows_zero(metric: Metric, cell: Cell) -> bool:
     values = dict(zip(cell.labels, cell.values, strict=True))
     return any(all(values[label] in wanted for label, wanted in match.items()) for match in metric.at_zero)
 
 
-def _make_family(metric: Metric, samples: _Samples) -> PrometheusMetric:
+def _make_family(metric: Metric, samples: Samples) -> PrometheusMetric:
     name = PREFIX + metric.name
     if metric.kind is Kind.INFO:
         info = InfoMetricFamily(name.removesuffix("_info"), metric.help)

@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Protocol
 
@@ -33,6 +33,16 @@ class ObserverLog(Protocol):
         """Log one event with its fields."""
 
 
+class Part(Protocol):
+    """Something else that the observer does beside serving HTTP."""
+
+    async def run(self) -> None:
+        """Do it until cancelled."""
+
+    def close(self) -> None:
+        """Let go of what it holds; called once, after `run`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ObserverContext:
     """All that the observer is handed. Made in the supervisor, used in the child."""
@@ -40,6 +50,7 @@ class ObserverContext:
     sockets: tuple[socket.socket, ...]  # bound; connections that wait outlive an observer
     facts: Facts
     log: ObserverLog
+    parts: tuple[Part, ...] = ()
 
 
 def run_observer(context: ObserverContext) -> int:
@@ -73,7 +84,7 @@ class _Observer:
         self._context = context
         self._last_served: Served | None = None
         facts = context.facts
-        self._exposition = Exposition(Facts(facts.pages, facts.control, facts.build, self._read_served))
+        self._exposition = Exposition(replace(facts, served=self._read_served))
         self._pages: dict[str, Callable[[web.BaseRequest], web.Response]] = {
             "/metrics": self._show_metrics,
             "/healthz": self._show_health,
@@ -85,13 +96,20 @@ class _Observer:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         loop.set_exception_handler(self._on_error)
         loop.add_signal_handler(signal.SIGTERM, stop.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         # What is wrong with a request is for its sender to know; what is wrong with us is logged by ourselves.
         http = web.Server(self._respond, logger=_silent_logger(), access_log=None, lingering_time=0.0)
         gate = Gate(http)
         servers = [await loop.create_server(gate, sock=sock, backlog=_BACKLOG) for sock in self._context.sockets]
         try:
-            await stop.wait()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(part.run(), name=type(part).__name__) for part in self._context.parts]
+                await stop.wait()
+                for task in tasks:
+                    task.cancel()
         finally:
+            for part in self._context.parts:
+                part.close()
             for server in servers:
                 server.close()
             await http.shutdown(_PATIENCE)

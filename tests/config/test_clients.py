@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blackhole_guard.config.clients import parse_client, parse_endpoint, parse_user
+from blackhole_guard.config.clients import (
+    parse_account,
+    parse_client,
+    parse_endpoint,
+    parse_network,
+    parse_resolver,
+    parse_user,
+    split_resolver,
+)
 from blackhole_guard.config.problems import ValueProblem
 
 
@@ -107,8 +115,34 @@ def test_what_is_no_user(text):
     assert "is no user" in caught.value.what and "`user:group`" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [("192.0.2.53", "192.0.2.53"), ("2001:DB8:53::/48", "2001:db8:53::/48"), ("0.0.0.0", "0.0.0.0")],
+)
+def test_a_network_in_canonical_form(text, network):
+    assert parse_network(text) == network
+
+
+@pytest.mark.parametrize("text", ["local", "192.0.2.53/24", "ns1.example.com", ""])
+def test_what_is_no_network(text):
+    with pytest.raises(ValueProblem):
+        parse_network(text)
+
+
+@pytest.mark.parametrize("text", ["bind", "112", "_dns", "systemd-resolve"])
+def test_an_account(text):
+    assert parse_account(text) == text
+
+
+@pytest.mark.parametrize("text", ["bind:bind", "", "a b", "-a"])
+def test_what_is_no_account(text):
+    with pytest.raises(ValueProblem) as caught:
+        parse_account(text)
+    assert "is no user or group" in caught.value.what
+
+
 @given(
-    st.sampled_from([parse_endpoint, parse_client, parse_user]),
+    st.sampled_from([parse_endpoint, parse_client, parse_user, parse_network, parse_account]),
     st.text() | st.from_regex(r"[0-9a-f:.\[\]/%]{0,20}", fullmatch=True),
 )
 def test_any_text_is_read_or_told(parse, text):
@@ -116,3 +150,51 @@ def test_any_text_is_read_or_told(parse, text):
         parse(text)
     except ValueProblem as problem:
         assert problem.hint and (problem.what + problem.hint).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        ("192.0.2.53", "192.0.2.53", None),
+        ("192.0.2.53:5300", "192.0.2.53", 5300),
+        ("::1", "::1", None),
+        ("[::1]", "::1", None),
+        ("[::1]:5300", "::1", 5300),
+        ("fe80::1%eth0", "fe80::1%eth0", None),
+    ],
+)
+def test_a_resolver_is_kept_as_written(text, address, port):
+    assert parse_resolver(text) == text
+    assert split_resolver(text) == (address, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("192.0.2.256", "octet above 255", "0 to 255"),
+        ("192.0.2.53:", "has no port behind the colon", "1 to 65535"),
+        ("192.0.2.53:dns", "has no port behind the colon", "1 to 65535"),
+        ("192.0.2.53:0", "has the port 0", "1 to 65535"),
+        ("[::1", "bracket that is not closed", "`[::1]:53`"),
+        ("[::1]53", "bracket that is not closed", "`[::1]:53`"),
+        ("[::1]:", "has no port", "1 to 65535"),
+        ("eth0", "not the address of a resolver", "`127.0.0.53`"),
+        ("dns.example.com:53", "not the address of a resolver", "`127.0.0.53`"),
+        ("%eth0", "not the address of a resolver", "`127.0.0.53`"),
+        ("fe80::1%", "not the address of a resolver", "`127.0.0.53`"),
+        ("fe80::1%\x1b[2J", "not the address of a resolver", "`127.0.0.53`"),
+        ("", "not the address of a resolver", "`127.0.0.53`"),
+    ],
+)
+def test_what_is_no_resolver(text, what, hint):
+    with pytest.raises(ValueProblem) as caught:
+        parse_resolver(text)
+    assert what in caught.value.what and hint in caught.value.hint
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_resolver_or_a_problem(text):
+    try:
+        assert parse_resolver(text) == text
+    except ValueProblem as problem:
+        assert problem.what and problem.hint

@@ -31,6 +31,8 @@ def kinds(kind):
 
 FIELDS = list(fields(Settings))
 WRITTEN = {
+    "server.trusted_resolvers": "10.0.0.53",
+    "server.trusted_proxies": "10.0.0.53",
     "server.listen": "[127.0.0.1, eth0]",
     "server.state_dir": "/var/lib/blackhole-guard",
     "server.user": "nobody:nogroup",
@@ -41,6 +43,12 @@ WRITTEN = {
     "defaults.soa.mname": "ns1.example.com",
     "defaults.soa.rname": "admin@example.com",
     "defaults.soa.serial": "4294967295",
+    "doctor.interval": "10m",
+    "doctor.resolvers": "[127.0.0.53, '[::1]:5300']",
+    "leaks.own_servers": "[192.0.2.53, 2001:db8::/32]",
+    "leaks.dnstap.socket": "/run/blackhole-guard/dnstap.sock",
+    "leaks.dnstap.users": "[bind, 112]",
+    "leaks.dnstap.group": "bind",
     "include": "[zones/*.yaml]",
 }
 

@@ -34,6 +34,7 @@ class EchoResponder:
         self.refreshed = 0
         self.folded: list[float] = []
         self.stale_snapshot = False  # makes refresh() raise
+        self.proxies: set[bytes] = set()
 
     def respond(self, octets: bytes, source: bytes, transport: roles.Transport) -> bytes | None:
         self.seen.append((octets, source, transport))
@@ -50,6 +51,9 @@ class EchoResponder:
             batch.put(
                 None if silent else self.respond(batch.message(number), batch.source(number), roles.Transport.UDP)
             )
+
+    def is_proxy(self, source: bytes) -> bool:
+        return source in self.proxies
 
     def refresh(self) -> None:
         self.refreshed += 1

@@ -90,3 +90,18 @@ def test_once_stopped_it_stays_down(monkeypatch):
     assert rig.child.deadline() is None
     rig.child.kill()
     assert len(killed) == 2
+
+
+def test_one_that_is_retired_runs_on_and_is_told_to_end_once(monkeypatch):
+    rig, killed = Rig(), []
+    monkeypatch.setattr("blackhole_guard.server.respawn.kill_child", lambda pid, number: killed.append((pid, number)))
+    rig.child.start()
+    rig.child.retire()
+    assert killed == []
+    rig.child.stop()
+    rig.child.stop()
+    assert killed == [(11, 15)]
+    lines = len(rig.log.lines)
+    assert rig.child.take_exit(Exit(11, 15))
+    assert rig.child.deadline() is None
+    assert len(rig.log.lines) == lines

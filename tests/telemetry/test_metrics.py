@@ -1,5 +1,6 @@
 import gzip
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -251,3 +252,9 @@ def test_gzip_is_used_when_the_client_names_it(accept_encoding, zipped):
 def test_any_header_leads_to_a_form(text):
     assert choose_form(text) in (TEXT, OPENMETRICS)
     assert accepts_gzip(text) in (True, False)
+
+
+def test_what_the_observer_itself_found_is_shown(rig):
+    rig.facts = replace(rig.facts, observed=lambda: {"resolver_leaks": [(("192.0.2.53:53", "172.16.0.0/12"), 16)]})
+    shown = samples(rig)
+    assert shown["resolver_leaks", ("block", "172.16.0.0/12"), ("resolver", "192.0.2.53:53")] == 16

@@ -34,6 +34,8 @@ QUIET = {  # series while all is well: those that any alert reads
     'blackhole_guard_queries_total{transport="udp",family="ipv4",qtype="PTR",rcode="NXDOMAIN"}': "0+60x120",
     'blackhole_guard_config_info{job="j",digest="a",replica="1"}': "1+0x120",
     'blackhole_guard_config_info{job="j",digest="a",replica="2"}': "1+0x120",
+    'blackhole_guard_resolver_leaks{resolver="192.0.2.53:53",block="10.0.0.0/8"}': "0+0x120",
+    'blackhole_guard_resolver_answers{resolver="192.0.2.53:53"}': "1+0x120",
     "blackhole_guard_worker_errors_total": "0+0x120",
     "blackhole_guard_answer_errors_total": "2+0x120",
     "blackhole_guard_log_lines_lost_total": "4+0x120",
@@ -56,6 +58,10 @@ TROUBLE = {  # what happens, a value a minute -> the alert for it
         'blackhole_guard_config_info{job="j",digest="a",replica="2"}': "_x120",
         'blackhole_guard_config_info{job="j",digest="b",replica="2"}': "1+0x120",
     },
+    "BlackholeGuardResolverLeaks": {
+        'blackhole_guard_resolver_leaks{resolver="192.0.2.53:53",block="10.0.0.0/8"}': "1+0x120"
+    },
+    "BlackholeGuardResolverSilent": {'blackhole_guard_resolver_answers{resolver="192.0.2.53:53"}': "0+0x120"},
     "BlackholeGuardErrors": {"blackhole_guard_answer_errors_total": "0x90 1x30"},
     "BlackholeGuardLogLost": {"blackhole_guard_log_lines_lost_total": "0x90 1x30"},
     "UnknownAddressSpaceInUse": {LEAK: "0+1x120"},
