@@ -1,4 +1,4 @@
-"""What of the suite cannot run here: it is listed at the end, and in CI it is a failure."""
+"""What of the suite cannot run here: it is listed at the end, in CI a failure. And what no test may do to others."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,15 @@ from collections.abc import Iterator
 import pytest
 from peer_programs import find_program
 
+from blackhole_guard.cli import reading
+
 IN_CI = os.environ.get("CI", "").lower() == "true"
+
+
+@pytest.fixture(autouse=True)
+def as_nice_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that are run in this process must not lower its priority: there is no way back, for no other test."""
+    monkeypatch.setattr(reading, "be_modest", lambda: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,11 +6,11 @@ import sys
 import click
 import msgspec
 
-from blackhole_guard.cli.settings_options import DEFAULT_CONFIG, find_config
-from blackhole_guard.config.load import read_settings
+from blackhole_guard.cli.running_server import find_state_dir
+from blackhole_guard.cli.settings_options import DEFAULT_CONFIG
 from blackhole_guard.config.problems import Problem, format_problem
 from blackhole_guard.server.control import ControlError, ReloadRequest, ask_reload
-from blackhole_guard.server.statedir import CONTROL, UNIT_STATE_DIR, find_running, find_systemd_dir, is_held
+from blackhole_guard.server.statedir import CONTROL
 from blackhole_guard.wire.names import escape_text
 
 _GOOD = ("loaded", "unchanged")
@@ -35,7 +35,7 @@ class Outcome(msgspec.Struct, frozen=True):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(config: str | None, state_dir: str | None, force: bool, as_json: bool) -> None:
     """Reload; exit code 0: loaded or unchanged, 1: failed, refused, or no server."""
-    path = os.path.join(state_dir or _find_state_dir(config), CONTROL)
+    path = os.path.join(state_dir or find_state_dir(config), CONTROL)
     try:
         reply = ask_reload(path, ReloadRequest("reload", force))
         outcome = msgspec.json.decode(reply, type=Outcome)
@@ -49,28 +49,3 @@ def command(config: str | None, state_dir: str | None, force: bool, as_json: boo
             click.echo(escape_text(format_problem(problem)), err=True)
         click.echo(f"{outcome.result}: {escape_text(outcome.text)}")
     sys.exit(0 if outcome.result in _GOOD else 1)
-
-
-def _find_state_dir(config: str | None) -> str:
-    """Name the running server's state directory; ends the program when it cannot be told."""
-    settings, problems = read_settings(find_config(config))
-    if settings.server.state_dir is not None:
-        return settings.server.state_dir
-    for path in (find_systemd_dir(os.environ), UNIT_STATE_DIR):
-        if path is not None and is_held(path):
-            return path
-    for problem in problems:  # they may be why there is none, and the server says them again
-        if problem.severity == "error":
-            click.echo(str(problem), err=True)
-    running = find_running()
-    if len(running) == 1:
-        return running[0]
-    if not running:
-        click.echo(
-            "no server of this user runs without a state directory; name it by --state-dir or --config", err=True
-        )
-    else:
-        click.echo("several servers run; name one by --state-dir:", err=True)
-        for path in running:
-            click.echo(f"  {escape_text(path)}", err=True)
-    sys.exit(1)

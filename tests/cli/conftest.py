@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from blackhole_guard.cli import reading, settings_options
+from blackhole_guard.cli import settings_options
 from blackhole_guard.cli.main import main
 
 
@@ -23,7 +23,6 @@ def run(tmp_path, monkeypatch, capsys):
     """Run a command; its words as on a command line. The machine's own settings file is out of sight."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(settings_options, "DEFAULT_CONFIG", str(tmp_path / "etc" / "config.yaml"))
-    monkeypatch.setattr(reading, "be_modest", lambda: None)  # this process has other tests to run, and no way back
 
     def run(*words: str) -> Run:
         with pytest.raises(SystemExit) as ended:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from blackhole_guard.cli import reload as reload_module
+from blackhole_guard.cli import running_server
 from blackhole_guard.server.statedir import open_state_dir
 
 LOADED = {"result": "loaded", "text": "104 zones, 13 records, 1 change"}
@@ -30,7 +30,7 @@ def nothing_else(tmp_path, monkeypatch):
     """Out of sight: the machine's own server, and private directories of others."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setattr(reload_module, "UNIT_STATE_DIR", str(tmp_path / "unit"))
+    monkeypatch.setattr(running_server, "UNIT_STATE_DIR", str(tmp_path / "unit"))
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
 
 
@@ -139,23 +139,25 @@ class TestFinding:
     def test_by_systemds_variable(self, run, play, tmp_path, monkeypatch):
         state = open_state_dir(str(tmp_path / "of-systemd"), None)
         monkeypatch.setenv("STATE_DIRECTORY", f"{state.path}:/another")
-        monkeypatch.setattr(reload_module, "is_held", lambda path: path == state.path)  # its lock is this process's own
+        monkeypatch.setattr(
+            running_server, "is_held", lambda path: path == state.path
+        )  # its lock is this process's own
         play(LOADED, state.path)
         assert run("reload").code == 0
         state.close()
 
     def test_by_the_directory_of_the_unit(self, run, play, tmp_path, monkeypatch):
-        monkeypatch.setattr(reload_module, "is_held", lambda path: path == str(tmp_path / "unit"))
+        monkeypatch.setattr(running_server, "is_held", lambda path: path == str(tmp_path / "unit"))
         play(LOADED, str(tmp_path / "unit"))
         assert run("reload").code == 0
 
     def test_the_only_one_that_runs(self, run, play, tmp_path, monkeypatch):
-        monkeypatch.setattr(reload_module, "find_running", lambda: [str(tmp_path / "private")])
+        monkeypatch.setattr(running_server, "find_running", lambda: [str(tmp_path / "private")])
         play(LOADED, str(tmp_path / "private"))
         assert run("reload").code == 0
 
     def test_several_that_run(self, run, monkeypatch):
-        monkeypatch.setattr(reload_module, "find_running", lambda: ["/tmp/one", "/tmp/two"])
+        monkeypatch.setattr(running_server, "find_running", lambda: ["/tmp/one", "/tmp/two"])
         done = run("reload")
         assert done.code == 1
         assert "/tmp/one" in done.err and "/tmp/two" in done.err and "--state-dir" in done.err

@@ -1,13 +1,15 @@
-"""The stanzas of docs/neighbours.md: what is written there is what is tested."""
+"""The stanzas of docs/dnstap.md: what is written there is what is tested."""
+
+from pathlib import Path
 
 from peer_programs import ROOT
 
-PAGE = ROOT / "docs" / "neighbours.md"
+PAGE = ROOT / "docs" / "dnstap.md"
 
 
-def stanzas(heading: str) -> list[str]:
-    """The code blocks below `### heading`, in their order, each with its last line feed."""
-    section = PAGE.read_text().partition(f"### {heading}\n")[2].partition("\n#")[0]
+def stanzas(heading: str, page: Path = PAGE) -> list[str]:
+    """The code blocks below `## heading` or `### heading`, in their order, each with its last line feed."""
+    section = page.read_text().partition(f"## {heading}\n")[2].partition("\n#")[0]
     blocks = section.split("```\n")[1::2]
-    assert blocks, f"{PAGE} has no stanza for {heading}"
+    assert blocks, f"{page} has no stanza for {heading}"
     return blocks

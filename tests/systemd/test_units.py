@@ -13,7 +13,7 @@ from blackhole_guard.server.sockets import BACKLOG, BUFFER
 from blackhole_guard.server.statedir import UNIT_STATE_DIR
 
 FOLDER = Path(blackhole_guard.__file__).parent.parent / "systemd"
-UNITS = ("blackhole-guard.service", "blackhole-guard.socket")
+UNITS = ("blackhole-guard.service", "blackhole-guard.socket", "blackhole-guard-watch.service")
 INSTALLED = "/opt/blackhole-guard/bin/blackhole-guard"
 
 pytestmark = pytest.mark.peers("systemd-analyze")
@@ -72,6 +72,17 @@ def test_the_service_relies_on_what_the_program_does():
     assert f"/var/lib/{service['StateDirectory'][0]}" == UNIT_STATE_DIR
     assert service["KillMode"] == ["mixed"]  # SIGTERM is the supervisor's: it has its children end
     assert float(service["TimeoutStopSec"][0]) > 5.5  # what the supervisor gives its workers
+
+
+def test_the_watch_has_one_capability_and_may_speak_to_nobody(units):
+    code, text = analyze("security", "--offline=true", "--threshold=15", "--no-pager", units[2])
+    assert code == 0, text
+    service = Unit(FOLDER / UNITS[2])["Service"]
+    assert service["ExecStart"] == [f"{INSTALLED} watch"]
+    assert service["CapabilityBoundingSet"] == service["AmbientCapabilities"] == ["CAP_NET_RAW"]
+    assert service["RestrictAddressFamilies"] == ["AF_PACKET"]
+    assert "PrivateUsers" not in service
+    assert service["KillSignal"] == ["SIGINT"]
 
 
 def test_priorities_may_be_changed():

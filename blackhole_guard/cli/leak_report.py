@@ -1,0 +1,177 @@
+"""What `scan` and `watch` say of the leaks that they found: tables for people, JSON for machines."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+from rich.console import Console
+
+from blackhole_guard.cli.terminal import count, make_table
+from blackhole_guard.leaks.evidence import Leak
+from blackhole_guard.leaks.tallies import Tallies, Tally, Tops
+from blackhole_guard.leaks.traffic import Counts
+from blackhole_guard.reserved.shapes import Shape
+from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.names import format_name
+
+TOP = 10
+
+_OTHERS = {  # a field of `Counts` -> what it is
+    "other_names": "to the sinks for names that are not reserved",
+    "malformed": "malformed",
+    "cut_short": "cut off by the capture before their question's end",
+    "probes": "probes of our own",
+    "copies": "seen a second time on another interface",
+    "unmatched": "responses whose query was not seen",
+}
+
+
+def print_report(console: Console, tallies: Tallies, counts: Counts) -> None:
+    """Print what was found: a line for each sink and block, then of each who asked for what."""
+    rows = tallies.rows()
+    if not rows:
+        console.print("no leaks")
+    else:
+        table = make_table(
+            *("sink", "block", "leaks", "updates", "first", "last", "answered", "median", "99 %", "waited"),
+            right=("leaks", "updates", "answered", "median", "99 %", "waited"),
+        )
+        for tally in rows:
+            table.add_row(*_row(tally, has_responses=counts.responses > 0))
+        console.print(table)
+        for tally in rows:
+            _print_details(console, tally)
+    for line in _remarks(tallies, counts):
+        console.print(line)
+
+
+def _row(tally: Tally, *, has_responses: bool) -> list[str]:
+    settled = tally.answered + tally.unanswered
+    waits = ["", "", "", ""]
+    if has_responses and settled:
+        median, slow = tally.delays.quantile(0.5), tally.delays.quantile(0.99)
+        waits = [f"{tally.answered / settled:.1%}", _delay(median), _delay(slow), f"{tally.waited:,.1f} s"]
+    updates = tally.shapes[Shape.UPDATE]
+    return [
+        tally.sink.value,
+        tally.block,
+        f"{tally.leaks:,}",
+        f"{updates:,}",
+        _moment(tally.first),
+        _moment(tally.last),
+        *waits,
+    ]
+
+
+def _print_details(console: Console, tally: Tally) -> None:
+    console.print(f"\n{tally.sink.value} {tally.block}")
+    shapes = [f"{shape.value} {number:,}" for shape, number in tally.shapes.most_common() if shape != Shape.PARTIAL]
+    for title, text in (
+        ("shapes", ", ".join(shapes)),
+        ("minimised", f"{tally.shapes[Shape.PARTIAL]:,}" if tally.shapes[Shape.PARTIAL] else ""),
+        ("clients", _tops(tally.clients)),
+        ("addresses", _tops(tally.addresses)),
+    ):
+        if text:
+            console.print(f"  {title:<10} {text}", soft_wrap=True)
+
+
+def _tops(tops: Tops) -> str:
+    return ", ".join(
+        f"{ip_address(key)} {number:,}{f' (at most {error:,} too many)' if error else ''}"
+        for key, number, error in tops.top(TOP)
+    )
+
+
+def _remarks(tallies: Tallies, counts: Counts) -> list[str]:
+    lines = [""]
+    if tallies.rows() and not counts.responses:
+        lines.append("No response was seen: it may be that only one direction was captured, so no delays are given.")
+    open_ = counts.unfinished + counts.forgotten
+    if open_ and counts.responses:
+        lines.append(f"{count(open_, 'leak')} neither answered nor unanswered: the end came first.")
+    others = [f"{getattr(counts, name):,} {what}" for name, what in _OTHERS.items() if getattr(counts, name)]
+    if others:
+        lines.append(f"Not counted: {'; '.join(others)}.")
+    return lines if len(lines) > 1 else []
+
+
+def _delay(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1000:,.1f} ms"
+
+
+def _moment(at: float) -> str:
+    """Write unix seconds as a time of UTC; what no calendar has, as a number."""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError, OSError):
+        return f"{at:.0f}"
+
+
+def report_as_json(tallies: Tallies, counts: Counts) -> dict[str, Any]:
+    """Give the same as JSON. Times are unix seconds; `waited_seconds` is an estimate from below (docs/leaks.md)."""
+    return {
+        "leaks": tallies.leaks,
+        "blocks": [_tally_as_json(tally, has_responses=counts.responses > 0) for tally in tallies.rows()],
+        "counts": asdict(counts),
+    }
+
+
+def _tally_as_json(tally: Tally, *, has_responses: bool) -> dict[str, Any]:
+    return {
+        "sink": tally.sink.value,
+        "block": tally.block,
+        "leaks": tally.leaks,
+        "updates": tally.shapes[Shape.UPDATE],
+        "minimised": tally.shapes[Shape.PARTIAL],
+        "shapes": {shape.value: number for shape, number in tally.shapes.items() if shape != Shape.PARTIAL},
+        "first": tally.first,
+        "last": tally.last,
+        "answered": tally.answered,
+        "unanswered": tally.unanswered if has_responses else None,
+        "median_seconds": tally.delays.quantile(0.5),
+        "p99_seconds": tally.delays.quantile(0.99),
+        "waited_seconds": tally.waited if has_responses else None,
+        "clients": _tops_as_json("client", tally.clients),
+        "addresses": _tops_as_json("address", tally.addresses),
+    }
+
+
+def _tops_as_json(title: str, tops: Tops) -> list[dict[str, Any]]:
+    return [{title: str(ip_address(key)), "count": number, "error": error} for key, number, error in tops.top(TOP)]
+
+
+def format_leak(leak: Leak) -> str:
+    """Write a leak as one line: when, who to whom, which sink and block, what."""
+    return (
+        f"{datetime.fromtimestamp(leak.at, UTC):%H:%M:%S.%f} {_address(leak.sender)} > {_address(leak.server)} "
+        f"{leak.sink.value} {leak.block} {leak.shape.value} {_type_name(leak.qtype)} {format_name(leak.name)}"
+    )
+
+
+def leak_as_json(leak: Leak) -> dict[str, Any]:
+    """Give a leak as JSON. Names are absolute, with escapes as in master files."""
+    return {
+        "event": "leak",
+        "at": leak.at,
+        "via": leak.via.value,
+        "certainty": leak.certainty.value,
+        "sink": leak.sink.value,
+        "block": leak.block,
+        "shape": leak.shape.value,
+        "name": format_name(leak.name),
+        "qtype": _type_name(leak.qtype),
+        "address": _address(leak.address),
+        "client": _address(leak.client),
+        "sender": _address(leak.sender),
+        "server": _address(leak.server),
+    }
+
+
+def _address(octets: bytes | None) -> str | None:
+    return None if octets is None else str(ip_address(octets))
+
+
+def _type_name(number: int) -> str:
+    return RRType(number).name if number in RRType.__members__.values() else f"TYPE{number}"

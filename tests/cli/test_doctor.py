@@ -1,0 +1,158 @@
+"""`doctor` as a command: whom it asks, what it prints, how it ends. tests/peers/test_doctor.py has real resolvers."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from peer_processes import free_port
+from replies import PUBLIC_SOA
+from stand_in_resolvers import UNBOUND_SOA, resolver, with_soa
+
+import blackhole_guard
+from blackhole_guard.cli import doctor
+from blackhole_guard.cli.reading import read_all
+from blackhole_guard.cli.settings_options import make_overrides
+from blackhole_guard.doctoring.resolvers import Resolver
+from blackhole_guard.integrations.programs import PROGRAMS
+from blackhole_guard.leaks.signatures import Kind
+from blackhole_guard.reserved.registry import BLOCKS, ZONES
+from blackhole_guard.wire.names import format_name
+
+DOCS = Path(blackhole_guard.__file__).parent.parent / "docs" / "doctor.md"
+
+
+def test_a_good_resolver_is_a_table_of_blocks_and_0(run):
+    with resolver(with_soa(UNBOUND_SOA)) as target:
+        done = run("doctor", str(target))
+    assert done.code == 0
+    assert done.lines[0].startswith(f"{target}  unbound (`unbound 1.17.1\\027[2J`), id.server")
+    assert [line.split()[:2] for line in done.lines[2 : 2 + len(BLOCKS)]] == [[block, "local"] for block in BLOCKS]
+    assert "to cure" not in done.out
+
+
+def test_one_zone_that_leaks_is_1_and_a_line_about_the_cure(run):
+    with resolver(with_soa(UNBOUND_SOA, "20.172.in-addr.arpa.")) as target:
+        done = run("doctor", str(target))
+    assert done.code == 1
+    (row,) = (line for line in done.lines if line.startswith("172.16.0.0/12"))
+    assert re.fullmatch(
+        r"172\.16\.0\.0/12 +leaks to as112 +1 of 16 +[0-9.]+  SOA 20\.172\.in-addr\.arpa\. prisoner\.iana\.org\. *", row
+    )
+    assert "1 block to cure:" in done.lines
+    assert '    local-zone: "20.172.in-addr.arpa." nodefault' in done.lines
+    assert "10.in-addr.arpa" not in done.out  # the lines are for what leaks, and for no more
+
+
+def test_all_zones_are_a_row_each(run):
+    with resolver(with_soa(UNBOUND_SOA)) as target:
+        done = run("doctor", str(target), "--all-zones")
+    assert [line.split()[0] for line in done.lines[2 : 2 + len(ZONES)]] == [format_name(zone.apex) for zone in ZONES]
+
+
+def test_a_dead_resolver_is_3_and_a_leak_beside_it_1(run):
+    dead = f"127.0.0.1:{free_port()}"
+    done = run("doctor", dead)
+    assert (done.code, done.lines[0]) == (3, f"{dead}  cannot be reached: Connection refused")
+    with resolver(with_soa(PUBLIC_SOA)) as target:
+        assert run("doctor", dead, str(target)).code == 1
+    with resolver(with_soa(UNBOUND_SOA)) as target:
+        assert run("doctor", dead, str(target)).code == 3
+
+
+def test_the_json_has_the_keys_that_the_page_names(run):
+    with resolver(with_soa(UNBOUND_SOA, "10.in-addr.arpa.")) as target:
+        done = run("doctor", str(target), "--json")
+    document = json.loads(done.out)
+    (found,) = document["resolvers"]
+    table = re.findall(r"^\| `([a-z_]+(?:\[\]\.[a-z_]+)?)` \|", DOCS.read_text().partition("## JSON")[2], re.MULTILINE)
+    assert table == [*document, *(f"resolvers[].{key}" for key in found)]
+    assert (document["format"], document["exit_code"], document["leaks"]) == (1, 1, True)
+    assert found["zones"][0] == {
+        "zone": "10.in-addr.arpa.",
+        "block": "10.0.0.0/8",
+        "verdict": "leaks",
+        "sink": "as112",
+        "expected_sink": "as112",
+        "types": ["PTR", "SOA"],
+        "what": "SOA 10.in-addr.arpa. prisoner.iana.org.",
+        "seconds": found["zones"][0]["seconds"],
+    }
+    assert found["blocks"][1] == {
+        "block": "172.16.0.0/12",
+        "verdict": "local",
+        "zones": {"local": 16},
+        "sinks": [],
+        "types": [],
+    }
+    assert found["version"] == "unbound 1.17.1\\027[2J"
+    for part in ("blocks", "zones", "mapped"):
+        (row,) = re.findall(rf"^\| `resolvers\[\]\.{part}` \| a list: (.*) \|$", DOCS.read_text(), re.MULTILINE)
+        keys = re.findall(r"`([a-z_]+)`", row)
+        assert not found[part] or keys == list(found[part][0])
+
+
+def test_mapped_names_that_do_not_come_out_are_said(run, write):
+    write(map="zone: 10.0.0.0/8\nptr: {10.0.0.3: web.example.com}\n")
+    with resolver(with_soa(UNBOUND_SOA)) as target:
+        done = run("doctor", str(target), "--zones", "map.yaml")
+        document = json.loads(run("doctor", str(target), "--zones", "map.yaml", "--json").out)
+    assert "mapped names: 0 of 1 come out right" in done.lines
+    assert "  3.0.0.10.in-addr.arpa. RCODE 3, 0 names instead of 1" in done.lines
+    (mapped,) = document["resolvers"][0]["mapped"]
+    assert (mapped["name"], mapped["right"], mapped["found"]) == ("3.0.0.10.in-addr.arpa.", False, [])
+
+
+def test_answers_of_our_zones_are_told_as_ours(run, write):
+    write(map="zone: 10.0.0.0/8\nns: [ns1.example.com]\n")
+    ours = "ns1.example.com. nobody.invalid. 7 3600 1200 604800 10800"
+    with resolver(with_soa(UNBOUND_SOA, "10.in-addr.arpa.", ours)) as target:
+        done = run("doctor", str(target), "--zones", "map.yaml")
+    assert done.code == 0
+    assert done.lines[2].split()[:2] == ["10.0.0.0/8", "ours"]
+
+
+def test_maps_with_errors_are_said_and_do_not_stop_it(run, write):
+    write(map="zone: 10.0.0.0/8\nptr: {10.0.0.300: web.example.com}\n")
+    with resolver(with_soa(UNBOUND_SOA)) as target:
+        done = run("doctor", str(target), "--zones", "map.yaml")
+    assert done.code == 0
+    assert done.err.startswith("1 error in settings and maps, see `blackhole-guard check`")
+
+
+def test_without_words_it_asks_what_the_machine_uses(run, monkeypatch):
+    monkeypatch.setattr(doctor, "find_resolvers", lambda: (Resolver("127.0.0.1", free_port()),))
+    assert run("doctor").code == 3
+    monkeypatch.setattr(doctor, "find_resolvers", tuple)
+    done = run("doctor")
+    assert done.code == 2
+    assert "names no resolver" in done.err
+
+
+def test_what_is_no_resolver_is_2_and_all_are_named(run):
+    done = run("doctor", "127.0.0.300", "192.0.2.1:0")
+    assert done.code == 2
+    assert "octet above 255" in done.err and "has the port 0" in done.err
+
+
+def test_a_pattern_that_the_shell_expanded_is_2_with_a_hint(run):
+    done = run("doctor", "--zones", "a.yaml", "b.yaml")
+    assert done.code == 2
+    assert "put patterns in quotes" in done.err
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_there_is_a_cure_for_each_program(kind):
+    reading = read_all(None, make_overrides(include=()))
+    lines = doctor.make_cure(reading)(kind, ("10.0.0.0/8",))
+    assert any("blackhole-guard" in line for line in lines)
+    if kind in PROGRAMS:
+        assert any("10.in-addr.arpa" in line or "10.0.0.0/8" in line for line in lines)
+        assert not any("168.192" in line for line in lines)
+
+
+def test_where_the_cure_cannot_be_written_it_says_why(run, write):
+    write(map="zone: 10.0.0.0/8\nserve: false\n", broken="zone: 10.0.0.0/33\n")
+    with resolver(with_soa(UNBOUND_SOA, "10.in-addr.arpa.")) as target:
+        assert "nothing of these blocks is served here" in run("doctor", str(target), "--zones", "map.yaml").out
+        assert "once settings and maps have no errors" in run("doctor", str(target), "--zones", "broken.yaml").out

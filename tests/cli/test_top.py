@@ -1,0 +1,76 @@
+"""`top`, on what an observer has kept."""
+
+import json
+import time
+from ipaddress import ip_address
+
+import pytest
+
+from blackhole_guard.leaks.clients import NETWORKS
+from blackhole_guard.leaks.counts import Sampling
+from blackhole_guard.leaks.tops import Tops
+
+ALL = Sampling(0, 1)
+
+
+def row(client, address, weight=1):
+    return ip_address(client).packed, ip_address(address).packed, True, weight
+
+
+@pytest.fixture
+def keep(tmp_path):
+    def keep(tops):
+        (tmp_path / "tops").write_bytes(tops.dump())
+
+    return keep
+
+
+@pytest.fixture
+def top(run, tmp_path):
+    return lambda *words: run("top", "--state-dir", str(tmp_path), *words)
+
+
+def make_tops(*rows, sampling=ALL, **settings):
+    tops = Tops(**settings)
+    tops.add(rows, sampling, time.time())
+    return tops
+
+
+def test_clients_addresses_and_pairs_are_shown(keep, top):
+    keep(make_tops(row("10.0.0.1", "10.9.9.9", 3), row("fd00::1", "10.9.9.9")))
+    done = top()
+    assert done.code == 0
+    assert done.lines[0].startswith("4 averted leaks from ")
+    words = [line.split() for line in done.lines]
+    assert ["10.0.0.1", "3"] in words
+    assert ["10.9.9.9", "4"] in words
+    assert ["fd00::1", "10.9.9.9", "1"] in words
+
+
+def test_what_is_an_estimate_says_so(keep, top):
+    keep(make_tops(row("10.0.0.1", "10.9.9.9", 6400), sampling=Sampling(6400, 64)))
+    done = top("--window", "1d")
+    assert "of up to 64 messages one was looked at, 6,400 were not" in done.out
+    assert "+-" in done.out
+
+
+def test_as_many_as_wanted_as_json(keep, top):
+    keep(make_tops(*(row(f"10.0.0.{n}", "10.9.9.9", n) for n in range(1, 9)), fold=NETWORKS))
+    report = json.loads(top("--json", "-n", "1", "--window", "5m").out)
+    assert report["window"] == "5m"
+    assert report["clients"] == [
+        {"client": "10.0.0.0/24", "address": None, "count": 36, "error": 0, "sampling_error": 0}
+    ]
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"damaged", "damaged")])
+def test_without_any_it_says_why(top, tmp_path, content, reason):
+    if content is not None:
+        (tmp_path / "tops").write_bytes(content)
+    done = top()
+    assert (done.code, done.out) == (1, "")
+    assert reason in done.err
+
+
+def test_a_window_that_there_is_not_is_wrong_use(top):
+    assert top("--window", "2h").code == 2

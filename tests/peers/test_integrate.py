@@ -1,0 +1,322 @@
+"""What `integrate` prints, put into the real programs: nothing of 10.0.0.0/8 gets to AS112, and all else is right.
+
+CoreDNS is missing: Debian has no package of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import namespaces
+import pytest
+from peer_processes import HERE, Peer
+from peer_programs import ROOT, program
+from peer_resolvers import (
+    SIDE_LINK,
+    account_files,
+    check_knot_resolver,
+    knot_resolver,
+    make_home,
+    pdns_recursor,
+    systemd_resolved,
+    write_recursor,
+)
+from peer_servers import bind, dnsmasq, unbound
+from sidecars import (
+    ADDRESSES,
+    ALL,
+    CLASSLESS,
+    MAPS,
+    OTHER_ADDRESS,
+    RESOLVER,
+    UPSTREAM,
+    bind_anchor,
+    bind_hints,
+    check_all,
+    integrate,
+    leaking_unbound,
+    leaks_of,
+    look_up,
+    ours,
+    root_ds,
+    root_hints,
+    soa_owners,
+    validating_unbound,
+)
+from stand_in_internet import DELEGATED_NAME, Internet, internet
+
+from blackhole_guard.reserved.registry import ZONES
+from blackhole_guard.wire.names import format_name
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.peers(
+        *("knotd", "nsd", "named", "unbound", "dnsmasq", "kresd", "pdns_recursor", "systemd-resolved"),
+        *("systemd-networkd", *namespaces.PROGRAMS),
+    ),
+]
+
+Lines = Mapping[str, str]  # what `integrate` printed: file -> text; empty: the resolver knows nothing of ours
+
+
+@contextmanager
+def bind_without_empty_zones(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
+    config = "\n".join(lines.values()) + bind_hints(net) + (bind_anchor(net) if validates else "")
+    options = f"empty-zones-enable no; dnssec-validation {'yes' if validates else 'no'};"
+    with bind(config, options=options, host=net.host, address=RESOLVER, port=53) as resolver:
+        yield resolver
+
+
+@contextmanager
+def bind_that_forwards(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
+    config = "\n".join(lines.values()) + (bind_anchor(net) if validates else "")
+    options = f"forward only; forwarders {{ {UPSTREAM}; }}; dnssec-validation {'yes' if validates else 'no'};"
+    with leaking_upstream(net), bind(config, options=options, host=net.host, address=RESOLVER, port=53) as resolver:
+        yield resolver
+
+
+@contextmanager
+def unbound_without_local_zones(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
+    config = leaking_unbound(net) if not lines else f"server:\n  root-hints: {root_hints(net)}\n"
+    config += "\n".join(lines.values()) + (validating_unbound(net) if validates else "")
+    with unbound(config, host=net.host, address=RESOLVER, port=53) as resolver:
+        yield resolver
+
+
+@contextmanager
+def dnsmasq_that_forwards(net: Internet, lines: Lines, validates: bool, more: str = "") -> Iterator[Peer]:
+    config = f"server={UPSTREAM}\n{more}\n" + "\n".join(lines.values())
+    if validates:
+        config += f"\ndnssec\ntrust-anchor=.,{root_ds(net).replace(' ', ',')}\n"
+    with leaking_upstream(net), dnsmasq(config, host=net.host, address=RESOLVER, port=53) as resolver:
+        yield resolver
+
+
+@contextmanager
+def knot_resolver_without_special_names(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
+    config = f"hints.root_file('{root_hints(net)}')\ntrust_anchors.remove('.')\n"
+    if validates:
+        config += f"trust_anchors.add('. DNSKEY {net.trust_anchor()}')\n"
+    # A rule for a name takes the built-in ones away.
+    config += "\n".join(lines.values()) or "policy.add(policy.suffix(policy.PASS, {todname('10.in-addr.arpa')}))\n"
+    with knot_resolver(config, host=net.host, address=RESOLVER, port=53) as resolver:
+        yield resolver
+
+
+@contextmanager
+def knot_resolver_that_forwards(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
+    config = "trust_anchors.remove('.')\n"
+    if validates:
+        config += f"trust_anchors.add('. DNSKEY {net.trust_anchor()}')\n"
+    config += "\n".join(lines.values()) + f"policy.add(policy.all(policy.FORWARD({{'{UPSTREAM}'}})))\n"
+    with leaking_upstream(net), knot_resolver(config, host=net.host, address=RESOLVER, port=53) as resolver:
+        yield resolver
+
+
+@contextmanager
+def pdns_recursor_without_rfc1918(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
+    config = f"hint-file={root_hints(net)}\ndnssec={'validate' if validates else 'off'}\n"
+    lua = f'clearTA()\naddTA(".", "{root_ds(net)}")\n' if validates else ""
+    files = dict(lines)
+    if lines:
+        config += files.pop("/etc/powerdns/recursor.d/blackhole-guard.conf")
+        lua += files.pop("/etc/powerdns/recursor.lua")
+    else:
+        config += "serve-rfc1918=no\n"
+    with pdns_recursor(config, lua, files, host=net.host, address=RESOLVER, port=53) as resolver:
+        yield resolver
+
+
+@contextmanager
+def resolved_with_a_link(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
+    files = {path.replace("LINK", SIDE_LINK): text for path, text in lines.items()}
+    if validates:
+        files["/etc/dnssec-trust-anchors.d/root.positive"] = f". IN DS {root_ds(net)}\n"
+    options = f"DNSSEC={'yes' if validates else 'no'}\n"
+    with (
+        leaking_upstream(net),
+        systemd_resolved(files, upstream=UPSTREAM, host=net.host, address=RESOLVER, options=options) as resolver,
+    ):
+        yield resolver
+
+
+@contextmanager
+def leaking_upstream(net: Internet) -> Iterator[None]:
+    with unbound(leaking_unbound(net), host=net.host, address=UPSTREAM, port=53):
+        yield
+
+
+RESOLVERS = {
+    "bind, empty-zones-enable no": ("bind", bind_without_empty_zones),
+    "bind, forward only": ("bind", bind_that_forwards),
+    "unbound": ("unbound", unbound_without_local_zones),
+    "dnsmasq": ("dnsmasq", dnsmasq_that_forwards),
+    "knot-resolver": ("knot-resolver", knot_resolver_without_special_names),
+    "knot-resolver, policy.all": ("knot-resolver", knot_resolver_that_forwards),
+    "pdns-recursor": ("pdns-recursor", pdns_recursor_without_rfc1918),
+    "resolved": ("resolved", resolved_with_a_link),
+}
+# Who follows the CNAMEs of a delegation below /24 (RFC 2317) to another server, as `integrate` says of the others.
+FOLLOWS_CNAMES = ("bind", "unbound", "pdns-recursor")
+# What systemd-resolved answers by itself, whatever it is told; nobody else is asked.
+RESOLVED_OWN = ["0.in-addr.arpa.", "127.in-addr.arpa."]
+
+each_resolver = pytest.mark.parametrize(("name", "run"), RESOLVERS.values(), ids=RESOLVERS)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "signed"])
+def net(request: pytest.FixtureRequest) -> Iterator[Internet]:
+    with internet(*ADDRESSES, files=account_files(), signed=request.param) as made:
+        make_home(made.host)
+        yield made
+
+
+@each_resolver
+def test_without_ours_it_leaks_and_with_what_is_printed_nothing_does(net, name, run):
+    with run(net, {}, net.signed) as resolver:
+        assert leaks_of(net, resolver, "10.0.0.3") == {"3.0.0.10.in-addr.arpa."}
+    with ours(net) as peer, run(net, integrate(peer, name), net.signed) as resolver:
+        expected = [*ALL, CLASSLESS] if name in FOLLOWS_CNAMES else ALL
+        check_all(net, resolver, *expected, validates=net.signed)
+        assert from_elsewhere(resolver) == (RESOLVED_OWN if name == "resolved" else [])
+        assert soa_owners(resolver, "8.8.8.8.in-addr.arpa.", "PTR") == ["."]  # and nothing else is ours
+
+
+def from_elsewhere(resolver: Peer) -> list[str]:
+    """The zones of the registry, and the extras, for which somebody else answers."""
+    return [
+        format_name(zone.apex)
+        for zone in ZONES
+        if soa_owners(resolver, f"nobody-has-this.{format_name(zone.apex)}", "TXT") != [format_name(zone.apex)]
+    ]
+
+
+def test_resolved_takes_a_drop_in_where_we_are_on_another_machine(net):
+    with (
+        ours(net, address=OTHER_ADDRESS) as peer,
+        resolved_with_a_link(net, integrate(peer, "resolved"), net.signed) as resolver,
+    ):
+        check_all(net, resolver, *ALL, validates=net.signed)
+        assert from_elsewhere(resolver) == RESOLVED_OWN
+
+
+@pytest.mark.parametrize("net", [True], indirect=True)
+class TestSigned:
+    """What the lines for validators are for: the signed root says that 2.0.192.in-addr.arpa does not exist."""
+
+    ANCHORS = "/etc/powerdns/recursor.lua"
+
+    @pytest.mark.parametrize(("anchors", "rcode"), [(True, "NXDOMAIN"), (False, "SERVFAIL")])
+    def test_pdns_recursor_needs_negative_trust_anchors(self, net, anchors, rcode):
+        with ours(net) as peer:
+            lines = integrate(peer, "pdns-recursor")
+            lines = lines if anchors else lines | {self.ANCHORS: ""}
+            with pdns_recursor_without_rfc1918(net, lines, True) as resolver:
+                assert look_up(resolver, "192.0.2.1") == ("192.0.2.1", rcode, [])
+
+    @pytest.mark.parametrize(("excepted", "rcode"), [(True, "NXDOMAIN"), (False, "SERVFAIL")])
+    def test_bind_needs_validate_except(self, net, excepted, rcode):
+        with ours(net) as peer:
+            lines = integrate(peer, "bind")
+            lines = lines if excepted else lines | {"/etc/bind/named.conf.options": ""}
+            with bind_without_empty_zones(net, lines, True) as resolver:
+                assert look_up(resolver, "192.0.2.1") == ("192.0.2.1", rcode, [])
+
+
+@pytest.mark.parametrize("net", [False], indirect=True)
+class TestPlain:
+    def test_dnsmasq_keeps_our_lines_with_bogus_priv(self, net):
+        with (
+            ours(net) as peer,
+            dnsmasq_that_forwards(net, integrate(peer, "dnsmasq"), False, "bogus-priv") as resolver,
+        ):
+            check_all(net, resolver, *ALL)
+
+    @pytest.mark.parametrize(
+        ("name", "run", "owner"),
+        [
+            ("bind", bind_without_empty_zones, "."),
+            ("unbound", unbound_without_local_zones, "."),
+            ("knot-resolver", knot_resolver_without_special_names, "."),
+            ("pdns-recursor", pdns_recursor_without_rfc1918, "."),
+            ("dnsmasq", dnsmasq_that_forwards, "home.arpa."),  # `integrate` says so
+            ("resolved", resolved_with_a_link, "home.arpa."),
+        ],
+    )
+    def test_who_answers_for_the_ds_of_home_arpa(self, net, name, run, owner):
+        with ours(net) as peer, run(net, integrate(peer, name), False) as resolver:
+            assert soa_owners(resolver, "home.arpa.", "DS") == [owner]
+
+    @pytest.mark.parametrize(
+        ("name", "run", "got"),
+        [
+            ("bind", bind_without_empty_zones, ("NOERROR", ["lab.corp.example.com."])),
+            ("unbound", unbound_without_local_zones, ("NOERROR", ["lab.corp.example.com."])),
+            ("dnsmasq", dnsmasq_that_forwards, ("REFUSED", [])),
+            ("knot-resolver", knot_resolver_without_special_names, ("REFUSED", [])),
+            ("pdns-recursor", pdns_recursor_without_rfc1918, ("SERVFAIL", [])),
+            ("resolved", resolved_with_a_link, ("REFUSED", [])),
+        ],
+    )
+    def test_a_delegation_to_a_name_without_its_address(self, net, name, run, got):
+        maps = {"ten.yaml": f"zone: 10.0.0.0/8\ndelegate: {{10.30.0.0/16: [{DELEGATED_NAME}]}}\n"}
+        with ours(net, maps) as peer, run(net, integrate(peer, name), False) as resolver:
+            assert look_up(resolver, "10.30.0.9")[1:] == got
+            assert net.leaks == []
+
+    @pytest.mark.parametrize(("name", "run"), RESOLVERS.values(), ids=RESOLVERS)
+    def test_a_sub_block_alone_is_ours_and_the_block_around_it_is_not(self, net, name, run):
+        maps = {"sub-block.yaml": MAPS["sub-block.yaml"]}
+        with (
+            ours(net, maps, settings={"reserved": {"serve": False, "extras": False}}) as peer,
+            run(net, integrate(peer, name), False) as resolver,
+        ):
+            assert look_up(resolver, "10.1.2.3") == ("10.1.2.3", "NOERROR", ["printer.example.com."])
+            assert soa_owners(resolver, "4.2.1.10.in-addr.arpa.", "PTR") == ["2.1.10.in-addr.arpa."]
+            assert soa_owners(resolver, "9.9.9.10.in-addr.arpa.", "PTR") != ["2.1.10.in-addr.arpa."]
+
+    def test_a_drop_in_of_resolved_beside_other_global_servers_is_the_trap_that_the_page_warns_of(self, net):
+        lines = {"/etc/systemd/resolved.conf.d/50.conf": f"[Resolve]\nDNS={UPSTREAM}\n"}
+        drop_in = "[Resolve]\nDNS=127.0.0.1:5300\nDomains=~10.in-addr.arpa\n"
+        with (
+            ours(net),
+            resolved_with_a_link(net, lines | {"/etc/systemd/resolved.conf.d/60.conf": drop_in}, False) as resolver,
+        ):
+            assert leaks_of(net, resolver, "10.0.0.3") == {"3.0.0.10.in-addr.arpa."}
+
+
+class TestCheckers:
+    """The programs' own checkers, with every zone of the registry and the examples of zones/."""
+
+    @pytest.fixture
+    def lines(self, tmp_path) -> Callable[[str], dict[str, str]]:
+        (tmp_path / "config.yaml").write_text(f"server: {{listen: [127.0.0.1:5300]}}\ninclude: [{ROOT}/zones/*.yaml]\n")
+        peer = Peer("", HERE, "", 0, tmp_path, None)
+        return lambda name: integrate(peer, name)
+
+    def test_bind(self, lines, tmp_path):
+        (tmp_path / "named.conf").write_text("\n".join(lines("bind").values()))
+        assert HERE.run(program("named-checkconf"), str(tmp_path / "named.conf")) == ""
+
+    def test_unbound(self, lines, tmp_path):
+        lines_and_place = (
+            f'{lines("unbound").popitem()[1]}server:\n  directory: {tmp_path}\n  chroot: ""\n  username: ""\n'
+        )
+        (tmp_path / "unbound.conf").write_text(lines_and_place)
+        assert "no errors" in HERE.run(program("unbound-checkconf"), str(tmp_path / "unbound.conf"))
+
+    def test_dnsmasq(self, lines, tmp_path):
+        (tmp_path / "dnsmasq.conf").write_text("".join(lines("dnsmasq").values()))
+        HERE.run(program("dnsmasq"), "--test", f"--conf-file={tmp_path}/dnsmasq.conf")
+
+    def test_pdns_recursor(self, lines, tmp_path):
+        files = lines("pdns-recursor")
+        config, lua = (
+            files.pop(f"/etc/powerdns/{name}") for name in ("recursor.d/blackhole-guard.conf", "recursor.lua")
+        )
+        write_recursor(tmp_path, config, lua, files)
+        HERE.run(program("pdns_recursor"), "--config=check", f"--config-dir={tmp_path}")
+
+    def test_knot_resolver(self, lines):
+        with namespaces.namespace(files=account_files()) as host:
+            make_home(host)
+            check_knot_resolver("".join(lines("knot-resolver").values()), host=host)
