@@ -6,6 +6,9 @@ from pathlib import Path
 import click
 
 from bench import (
+    accounting,
+    captures,
+    dnstap,
     document,
     flat,
     floor,
@@ -15,10 +18,12 @@ from bench import (
     pictures,
     profile,
     reloads,
+    scan,
     starts,
     tables,
     tcp,
     throughput,
+    tops,
     workers,
 )
 from bench.programs import ROOT, missing
@@ -191,6 +196,27 @@ def reloads_command(save: bool, rounds: int, rate: int, entries: int) -> None:
     show(reloads.measure(reloads.Plan(entries, rate, rounds)), save)
 
 
+@main.command("tops")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--keys", type=click.IntRange(1000), default=10_000_000, show_default=True)
+@click.option("--clients", type=click.IntRange(100), default=1_000_000, show_default=True)
+@click.pass_obj
+def tops_command(save: bool, rounds: int, keys: int, clients: int) -> None:
+    """The sketches behind the tops: what they find, memory, time a key."""
+    show(tops.measure(tops.Plan(keys, clients, rounds=rounds)), save)
+
+
+@main.command("accounting")
+@click.option("--workloads", callback=_split([*WORKLOADS]), default="mixed,scan", show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=15, show_default=True, help="Pairs of runs.")
+@_seconds
+@click.pass_obj
+def accounting_command(save: bool, workloads: tuple[str, ...], rounds: int, seconds: float) -> None:
+    """Throughput with the tops and without them, in pairs."""
+    demand({"dnsperf"})
+    show(accounting.measure(accounting.Plan(workloads, rounds, seconds)), save)
+
+
 @main.command("flat")
 @click.option("--queries", type=click.IntRange(1000), default=20_000_000, show_default=True)
 @click.option("--parts", type=click.IntRange(2), default=20, show_default=True)
@@ -199,6 +225,37 @@ def flat_command(save: bool, queries: int, parts: int) -> None:
     """Memory under queries that never repeat."""
     demand({"dnsperf"})
     show(flat.measure(flat.Plan(queries, parts)), save)
+
+
+@main.command("dnstap")
+@click.option("--rate", type=click.IntRange(1), default=dnstap.Plan.rate, show_default=True, help="Queries a second.")
+@click.option("--seconds", type=click.FloatRange(0.1), default=dnstap.Plan.seconds, show_default=True)
+@click.option(
+    "--trouble", is_flag=True, help="BIND and Unbound, while the receiver is in trouble; each --seconds long."
+)
+@click.pass_obj
+def dnstap_command(save: bool, rate: int, seconds: float, trouble: bool) -> None:
+    """dnstap: what is counted of BIND's queries, and at what cost."""
+    demand({"dnsperf", "named", *({"unbound"} if trouble else ())})
+    measure = dnstap.measure_trouble if trouble else dnstap.measure
+    show(measure(dnstap.Plan(rate, seconds)), save)
+
+
+@main.command("scan")
+@click.option("--packets", type=click.IntRange(1000), default=scan.Plan.packets, show_default=True)
+@click.option(
+    "--kinds",
+    callback=_split([*captures.KINDS]),
+    default=",".join(captures.KINDS),
+    show_default=True,
+    help="Of captures, with commas between.",
+)
+@_rounds
+@click.pass_obj
+def scan_command(save: bool, packets: int, kinds: tuple[str, ...], rounds: int) -> None:
+    """Packets a second that `scan` goes through, beside tcpdump."""
+    demand({"tcpdump", "gzip"})
+    show(scan.measure(scan.Plan(packets, rounds, kinds)), save)
 
 
 @main.command("floor")

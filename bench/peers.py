@@ -103,6 +103,7 @@ class Options:
     telemetry: bool = True  # of ours
     settings: Mapping[str, object] = field(default_factory=dict)  # of ours: sections and settings beyond those set here
     before: Path = ROOT  # the checkout that `before` is of
+    module: str = "blackhole_guard"  # of ours: what is run
     ports: tuple[int, int] | None = None  # of an earlier start: for DNS, for telemetry; None: free ones
 
 
@@ -171,17 +172,17 @@ def environment(kind: str, options: Options | None = None) -> dict[str, str]:
 
 def _configure_ours(dataset: Dataset, directory: Path, port: int, telemetry: int, options: Options) -> list[str]:
     settings: dict[str, object] = {
-        "telemetry": {"listen": [f"127.0.0.1:{telemetry}"]} if telemetry else {"enabled": False},
         "include": [f"{dataset.maps}/*.yaml"],
         **options.settings,
     }
-    extra = settings.pop("server", {})
-    assert isinstance(extra, dict)
+    extra, shown = settings.pop("server", {}), settings.get("telemetry", {})
+    assert isinstance(extra, dict) and isinstance(shown, dict)
+    settings["telemetry"] = {**shown, **({"listen": [f"127.0.0.1:{telemetry}"]} if telemetry else {"enabled": False})}
     server = {"watch": True, **extra}
     server |= {"listen": [f"127.0.0.1:{port}"], "workers": options.workers, "state_dir": f"{directory}/state"}
     # JSON is YAML, and needs no package.
     (directory / "config.yaml").write_text(json.dumps({"server": server, **settings}))
-    return [sys.executable, "-m", "blackhole_guard", "serve", "--config", str(directory / "config.yaml")]
+    return [sys.executable, "-m", options.module, "serve", "--config", str(directory / "config.yaml")]
 
 
 def _configure_knot(dataset: Dataset, directory: Path, port: int) -> list[str]:

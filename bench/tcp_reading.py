@@ -89,6 +89,9 @@ class _Responder:
 
     def refresh(self) -> None: ...
 
+    def is_proxy(self, source: bytes) -> bool:
+        return False
+
 
 class _Meter:
     def add(self, name: str, reason: str = "", n: int = 1) -> None: ...

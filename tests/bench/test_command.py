@@ -50,6 +50,30 @@ def test_latency_is_measured():
     assert "| 500 | **ours** |" in done.stdout
 
 
+@pytest.mark.peers("dnsperf", "named", "taskset", "setpriv")
+def test_dnstap_is_measured():
+    done = bench("dnstap", "--rate", "500", "--seconds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| 500 |")]
+    completed, counted = (int(cell.replace(",", "")) for cell in row[2:4])
+    assert 0 < counted <= completed + 10
+
+
+@pytest.mark.peers("dnsperf", "named", "unbound", "taskset", "setpriv")
+def test_troubles_of_a_receiver_are_measured():
+    done = bench("dnstap", "--trouble", "--rate", "200", "--seconds", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "| with evil producers |" in done.stdout
+
+
+@pytest.mark.peers("tcpdump", "taskset", "setpriv")
+def test_scans_are_measured_and_exact():
+    done = bench("scan", "--packets", "20000", "--rounds", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert [row[1] for row in rows[1:]] == ["**ours**", "without libpcap", "tcpdump"] * 4
+
+
 def test_a_name_that_is_not_known_is_told_with_those_that_are():
     done = bench("throughput", "--servers", "ours,powerdns")
     assert done.returncode == 2
@@ -74,3 +98,12 @@ def test_each_server_comes_first_in_its_turn():
         ["c", "a", "b"],
         ["a", "b", "c"],
     ]
+
+
+@pytest.mark.peers("dnsperf", "taskset", "setpriv")
+def test_what_the_tops_cost_is_measured_in_pairs():
+    done = bench("accounting", "--workloads", "mixed", "--rounds", "2", "--seconds", "0.5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert [row[1] for row in rows[1:]] == ["on", "off"]
+    assert 0.2 < float(rows[1][4]) < 5
