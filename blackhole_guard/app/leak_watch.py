@@ -33,10 +33,6 @@ class LeakWatch:
         """Give the samples of all that is counted, by metric."""
         return {**read_leaks(self.observed), **read_dnstap(self._tracer, self.receiver)}
 
-    def is_probe(self, name: bytes) -> bool:
-        """Whether a name is one of the doctor's: nobody probes yet."""
-        return False
-
     def is_ours(self, address: bytes) -> bool:
         """Whether a server is one of the operator's own."""
         return address in self._own_servers

@@ -258,14 +258,7 @@ def _resolver_as_json(resolver: Resolver, examined: Examined, cure: Cure) -> dic
         "seconds": round(examined.seconds, 6),
         "blocks": [_block_as_json(each) for each in group_by_block(examined.findings)],
         "zones": [_zone_as_json(each) for each in examined.findings],
-        "mapped": [
-            {
-                "name": format_name(each.owner),
-                "right": each.is_right,
-                "found": [format_name(name) for name in each.found],
-            }
-            for each in examined.mapped
-        ],
+        "mapped": [_mapped_as_json(each) for each in examined.mapped],
         "cure": "\n".join(cure(examined.program, sick)) if sick else None,
     }
 
@@ -285,7 +278,6 @@ def _mapped_as_json(each: MappedFinding) -> dict[str, Any]:
         "name": format_name(each.owner),
         "right": each.is_right,
         "found": [format_name(name) for name in each.found],
-        "what": each.what,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from blackhole_guard.leaks.askers import JOIN_SECONDS, SLACK_SECONDS, Askers
 from blackhole_guard.leaks.dnstap import KINDS, RESPONSES, Event, Kind, read_frame
 from blackhole_guard.leaks.evidence import Certainty, EvidenceError, Leak, Report, Sighting, Via, judge
+from blackhole_guard.leaks.probes import is_probe
 from blackhole_guard.reserved.addresses import reverse_name
 from blackhole_guard.reserved.registry import ReservedZone, Sink, find_reserved_name
 from blackhole_guard.reserved.shapes import Shape
@@ -26,10 +27,7 @@ _UNIQUE_LOCAL = b"\xfc\xfd"  # first octets of fc00::/7 (RFC 4193 section 3.1); 
 
 
 class Outlook(Protocol):
-    """What is known besides of names and servers. `app` fulfils it."""
-
-    def is_probe(self, name: bytes) -> bool:
-        """Whether a name (wire form, lower case) is one that the doctor asks for: no leak of anybody's."""
+    """What is known besides of servers. `app` fulfils it."""
 
     def is_ours(self, address: bytes) -> bool:
         """Whether a server (4 or 16 octets) is one of the operator's own: what goes to it has not left."""
@@ -37,10 +35,6 @@ class Outlook(Protocol):
 
 class NoOutlook:
     """Nothing is known besides."""
-
-    def is_probe(self, name: bytes) -> bool:
-        """No name is."""
-        return False
 
     def is_ours(self, address: bytes) -> bool:
         """No server is."""
@@ -91,7 +85,7 @@ class Tracer:
             self._take_client(event)
             return
         zone = find_reserved_name(event.name)
-        if zone is None or event.responder is None or self._outlook.is_probe(event.name):
+        if zone is None or event.responder is None or is_probe(event.name):
             return
         if event.kind in RESPONSES:
             self._take_response(event, zone)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from blackhole_guard.leaks.evidence import Certainty, Leak, Report, Sighting, Via, judge
 from blackhole_guard.leaks.frames import Frame, Segment, TcpFields, parse_segment
+from blackhole_guard.leaks.probes import is_probe
 from blackhole_guard.leaks.streams import RST, SYN, Message, Stream
 from blackhole_guard.reserved.sinks import find_sink
 from blackhole_guard.wire.codes import Opcode
@@ -68,10 +69,6 @@ _Peer = tuple[bytes, int, bytes, bytes]  # client, its port, server, message ID
 _Connection = tuple[bytes, int, bytes, int]  # source, its port, destination, its port
 
 
-def _no_probes(name: bytes) -> bool:
-    return False
-
-
 @dataclass(slots=True)
 class Traffic:
     """Pairs what is captured. Not more than one capture's, or one watch's, frames go into one."""
@@ -79,7 +76,6 @@ class Traffic:
     via: Via
     report: Report
     report_wait: Callable[[Wait], None]
-    is_probe: Callable[[bytes], bool] = _no_probes  # whether we made up a name (wire form, lower case) to probe
     counts: Counts = field(default_factory=Counts)
     _pending: OrderedDict[_Peer, _Pending] = field(default_factory=OrderedDict)  # the oldest first
     _oldest: float = 0.0  # when the oldest of them was sent, or earlier
@@ -143,7 +139,7 @@ class Traffic:
         asked = self._read(octets, missing)
         if asked is None:
             return
-        if self.is_probe(asked.name):
+        if is_probe(asked.name):
             self.counts.probes += 1
             return
         key = (segment.source, segment.source_port, segment.destination, octets[:_ID])
