@@ -336,8 +336,10 @@ class TestDeaths:
             service.query("10.0.0.3")
             wait_until(lambda: "guard-observer" in service.children())
             pid = service.children()["guard-observer"]
-            assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 5
+            nice = os.getpriority(os.PRIO_PROCESS, 0) + 5
+            wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == nice)  # it has its name a moment before
             os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not is_running(pid))
             wait_until(lambda: service.read("/healthz")[0] == 200)
             sent, lost = storm.finish()
             assert sent and lost == 0

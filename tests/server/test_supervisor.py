@@ -431,7 +431,7 @@ class TestWatch:
     def test_an_explicit_reload_takes_the_place_of_the_one_that_waits(self, folder):
         with Supervised(folder, maps=good(1, watch=True)) as server:
             server.await_serving()
-            wait_until(lambda: "guard-loader" in server.children())
+            wait_until(lambda: [request[0] for request in server.requests()] == ["LOAD", "WATCH"])
             assert server.reload()["generation"] == 1
             wait_until(lambda: [request[0] for request in server.requests()] == ["LOAD", "WATCH", "LOAD", "WATCH"])
             assert not server.events("load")[-1]["text"].startswith("the loader")

@@ -272,7 +272,7 @@ def test_who_has_asked_gets_its_response_though_newcomers_crowd_in(patient):
     asked = connect_deaf(patient.address, "127.0.0.99")
     flood = []
     try:
-        time.sleep(0.2)
+        assert asked.recv(1, socket.MSG_PEEK)  # until its request has been read it is a newcomer as any other
         for number in range(2 * MAX_CONNECTIONS):
             flood += open_sockets(patient, 1, f"127.0.0.{100 + number}")
         assert count_open(flood, MAX_CONNECTIONS - 1) == MAX_CONNECTIONS - 1
