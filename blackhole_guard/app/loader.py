@@ -88,6 +88,9 @@ class Loader:
         gc.disable()
         start = time_ns()
         loaded = loading.load(self._config, self._overrides, self._state_dir, force=force, now=time)
+        if loaded.result == "unchanged" and known is not None and known.generation != loaded.generation:
+            # That one was killed before it could report: it had no CPU time, or another took its place.
+            loaded = msgspec.structs.replace(loaded, result="loaded", text="what a load before this one wrote")
         settings, problems = read_settings(self._config, self._overrides)
         if any(problem.severity == "error" for problem in problems):
             watch = known.watch if known else self._started.server.watch

@@ -68,6 +68,15 @@ def test_a_failed_load_reports_what_stands(setup):
     assert report.problems[0].place.line == 2
 
 
+def test_what_a_loader_wrote_that_was_killed_before_it_reported_is_loaded_by_the_next(setup):
+    known = setup.run()
+    setup.map.write_text(MAP.replace("web", "www"))
+    setup.run()
+    report = setup.run(known=known)
+    assert msgspec.json.decode(report, type=Report).result == "loaded"
+    assert setup.load(known=report).result == "unchanged"
+
+
 def test_whether_to_watch_follows_the_settings_as_long_as_they_can_be_read(setup):
     setup.config.write_text("include: [maps/*.yaml]\nserver: {watch: true}\n")
     known = setup.run()
