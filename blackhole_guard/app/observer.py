@@ -7,7 +7,6 @@ wait for them; but before a change to a user who may not read them.
 import contextlib
 import os
 import platform
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -60,7 +59,7 @@ def observe(
     dnstap: Dnstap | None = None,
     tops: TopsSource | None = None,
 ) -> int:
-    """Be the observer; returns the process's exit code.
+    """Be the observer; returns the process's exit code. SIGTERM, which is blocked until then, ends its loop.
 
     Args:
         board: whose pages are shown.
@@ -71,8 +70,6 @@ def observe(
         dnstap: None: nobody sends any.
         tops: None: nobody wants to know who causes averted leaks.
     """
-    # Until its loop takes it: what workers have told by then is to be kept, however soon the end comes.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with contextlib.suppress(OSError):  # a unit may forbid setpriority(2)
         os.nice(_NICENESS)  # before the imports: a worker may be starting just now
     from blackhole_guard.telemetry.metrics import Build, Facts

@@ -57,7 +57,12 @@ class Signals:
 
 
 def fork_child(
-    name: str, run: Callable[[], int], supervisor_oom: int = 0, *, first: Callable[[], None] | None = None
+    name: str,
+    run: Callable[[], int],
+    supervisor_oom: int = 0,
+    *,
+    first: Callable[[], None] | None = None,
+    held: frozenset[signal.Signals] = frozenset(),
 ) -> int:
     """Start a child.
 
@@ -66,6 +71,7 @@ def fork_child(
         run: what it does; its result is the exit code. First it should close what is the supervisor's alone.
         supervisor_oom: how much rather than the supervisor the kernel shall kill it when memory is short.
         first: what it does before all else, such as to take another priority: its first steps touch much memory.
+        held: signals that do not end it before it is ready for them: they wait until it unblocks them.
     Returns:
         The process id.
     """
@@ -74,7 +80,7 @@ def fork_child(
     try:
         pid = os.fork()
         if pid == 0:
-            _be_child(name, run, supervisor_oom, before, first)
+            _be_child(name, run, supervisor_oom, before | held, first)
         return pid
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

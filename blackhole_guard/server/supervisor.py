@@ -48,7 +48,7 @@ class Crew:
     log: FullLog
     run_worker: RunWorker
     run_loader: RunLoader
-    run_observer: Callable[[], int] | None  # None: there is none
+    run_observer: Callable[[], int] | None  # unblocks SIGTERM when it can take it; None: there is none
     on_serving: Callable[[LoadResult], None]  # called once, when every worker serves
     leave: Callable[[], None]  # in a loader or observer: close what only workers need
 
@@ -137,7 +137,13 @@ class Supervisor:
             self._announce(now)
 
     def _fork(
-        self, kind: str, run: Callable[[], int], slot: int | None = None, *, first: Callable[[], None] | None = None
+        self,
+        kind: str,
+        run: Callable[[], int],
+        slot: int | None = None,
+        *,
+        first: Callable[[], None] | None = None,
+        held: frozenset[signal.Signals] = frozenset(),
     ) -> int:
         """Fork a child that holds nothing of the supervisor's own, and dies with it."""
 
@@ -150,11 +156,12 @@ class Supervisor:
             return run()
 
         name = f"guard-{kind}" if slot is None else f"guard-worker-{slot}"
-        return fork_child(name, be_child, _OOM[kind], first=first)
+        return fork_child(name, be_child, _OOM[kind], first=first, held=held)
 
     def _fork_observer(self) -> int:
         assert self._crew.run_observer is not None
-        return self._fork("observer", self._crew.run_observer)
+        # What workers have told is kept by an observer that is told to end before it has begun, too.
+        return self._fork("observer", self._crew.run_observer, held=frozenset((signal.SIGTERM,)))
 
     def _leave(self) -> None:
         """In a child: close what is the supervisor's alone."""

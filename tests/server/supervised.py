@@ -179,6 +179,7 @@ class Supervised:
 
     @staticmethod
     def _sleep():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         time.sleep(600)
         return 0
 

@@ -81,6 +81,22 @@ def test_a_signal_right_after_the_fork_is_not_lost():
     in_child(check)
 
 
+def test_a_signal_that_is_held_waits_until_the_child_takes_it():
+    def check():
+        def run():
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            time.sleep(60)
+            return 0
+
+        for _ in range(20):
+            pid = fork_child("child", run, held=frozenset((signal.SIGTERM,)))
+            os.kill(pid, signal.SIGTERM)
+            assert str(reap_one(pid)) == "exit code 7"
+
+    in_child(check)
+
+
 def test_a_child_may_be_offered_to_the_oom_killer():
     def check():
         before = int(Path("/proc/self/oom_score_adj").read_text())
