@@ -123,7 +123,7 @@ class Service:
     def children(self):
         return children_of(self.process.pid)
 
-    def query(self, address, *, rtype="PTR", tcp=False, seconds=2.0):
+    def query(self, address, *, rtype="PTR", tcp=False, seconds=10.0):
         """Ask for an address; returns the response."""
         query = dns.message.make_query(dns.reversename.from_address(address), rtype)
         ask = dns.query.tcp if tcp else dns.query.udp

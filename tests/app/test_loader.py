@@ -7,6 +7,7 @@ import time
 
 import msgspec
 import pytest
+from supervisors import wait_until
 
 from blackhole_guard.app import loader
 from blackhole_guard.app.loader import Loader, Report, look_at
@@ -202,7 +203,7 @@ class TestWatch:
         time.sleep(0.3)
         assert setup.begun == []
         setup.map.write_text(MAP.replace("web", "www"))
-        thread.join(5)
+        thread.join(30)
         assert (reports[0].result, reports[0].changes) == ("loaded", 1)
         assert len(setup.begun) == 1
 
@@ -212,7 +213,7 @@ class TestWatch:
         time.sleep(1)
         assert thread.is_alive() and setup.begun == []
         setup.map.write_text(MAP.replace("web", "www"))
-        thread.join(5)
+        thread.join(30)
         assert reports[0].changes == 1
 
     @pytest.mark.parametrize("may_fork", [True, False])
@@ -230,18 +231,19 @@ class TestWatch:
             monkeypatch.setattr(loader, "fork_child", refuse)
         known = msgspec.json.encode(msgspec.structs.replace(setup.load(), fingerprint=""))
         thread, reports = self.watch(setup, known)
-        time.sleep(1)
+        wait_until((setup.folder / "pid").exists)
+        time.sleep(0.5)
         assert thread.is_alive()  # it has seen that the files are what was loaded
         assert ((setup.folder / "pid").read_text() != str(os.getpid())) is may_fork
         setup.map.write_text(MAP.replace("web", "www"))
-        thread.join(5)
+        thread.join(30)
         assert reports[0].changes == 1
 
     def test_a_doubtful_fingerprint_and_a_change_before_the_watcher_began(self, setup):
         known = msgspec.json.encode(msgspec.structs.replace(setup.load(), fingerprint=""))
         setup.map.write_text(MAP.replace("web", "www"))
         thread, reports = self.watch(setup, known)
-        thread.join(5)
+        thread.join(30)
         assert reports[0].changes == 1
 
     def test_broken_maps_are_not_loaded_all_the_time(self, setup, monkeypatch):

@@ -26,6 +26,7 @@ from blackhole_guard.leaks.tops import Tops
 from blackhole_guard.leaks.windows import WINDOWS, Window
 
 CLIENT, ADDRESS = bytes((10, 0, 0, 1)), bytes((10, 9, 9, 9))
+FLOOD = 6000  # queries
 
 
 class Log:
@@ -218,10 +219,10 @@ class TestServer:
         config = "server: {trusted_resolvers: [loopback]}"
         with start(folder, config, workers=1) as service:
             flood(service.address, seed=1)
-            time.sleep(1.5)
+            wait_until(lambda: queries(service) == FLOOD)
             first = series(service)
             flood(service.address, seed=2)
-            time.sleep(1.5)
+            wait_until(lambda: queries(service) == 2 * FLOOD)
             second = series(service)
             assert service.metric("blackhole_guard_tops_uncounted_total") == 0
             assert service.stop() == 0
@@ -236,7 +237,14 @@ def series(service):
     return {line.rpartition(" ")[0] for line in text.splitlines() if line and not line.startswith("#")}
 
 
-def flood(address, seed, queries=6000):
+def queries(service):
+    """How many have been counted."""
+    _, text = service.read()
+    lines = (line for line in text.splitlines() if line.startswith("blackhole_guard_queries_total{"))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def flood(address, seed):
     """Send messages that hardly repeat, a few at a time, and read the answers.
 
     Kinds take turns, so that a short flood meets all that there are; the rest is chance.
@@ -247,7 +255,7 @@ def flood(address, seed, queries=6000):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(2)
         sock.connect(address)
-        for number in range(queries):
+        for number in range(FLOOD):
             block = starts[number // len(types) % len(starts)]
             host = block + (chance.getrandbits(8) << 8) + chance.randrange(1, 255)
             label = f"{chance.getrandbits(32):x}." if number // len(types) // len(starts) % 2 else ""

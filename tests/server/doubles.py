@@ -112,7 +112,7 @@ def udp_client(bind: str | None = None, port: int = 0, family: int = socket.AF_I
     return sock
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Let the loop run until something holds."""
     deadline = monotonic() + seconds
     while not condition():

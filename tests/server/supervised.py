@@ -95,7 +95,7 @@ class GenerationResponder(EchoResponder):
 class Supervised:
     """Runs the supervisor; the test tells loaders by files in `folder` what to do.
 
-    maps: JSON that the loader's report is made of (LoadResult), plus `sleep`, `die`, `garbage`.
+    maps: JSON that the loader's report is made of (LoadResult), plus `sleep`, `hold`, `die`, `garbage`.
     """
 
     def __init__(self, folder: Path, slots=1, environ=None, state_dir=None, maps=None, observer=True, observe=None):
@@ -171,6 +171,9 @@ class Supervised:
         seen = maps.stat().st_mtime_ns
         told = json.loads(maps.read_text())
         time.sleep(told.pop("sleep", 0))
+        if told.pop("hold", False):
+            (self.folder / "holding").touch()
+            wait_until((self.folder / "release").exists)
         if told.pop("die", False) and request.purpose is not Purpose.LOOK:
             os.kill(os.getpid(), signal.SIGKILL)
         if told.pop("garbage", False):
@@ -184,6 +187,14 @@ class Supervised:
         return 0
 
     # What a test asks.
+
+    @property
+    def holding(self):
+        """Whether a loader has read its maps, and waits for `release`."""
+        return (self.folder / "holding").exists()
+
+    def release(self):
+        (self.folder / "release").touch()
 
     def requests(self):
         try:
@@ -227,7 +238,7 @@ class Supervised:
             ask_reload(os.path.join(self.state_dir, "control.sock"), ReloadRequest("reload", force))
         )
 
-    def ask(self, count=1, seconds=1.0, query=QUERY):
+    def ask(self, count=1, seconds=5.0, query=QUERY):
         """Ask from `count` ports; returns the generations of the answers that came."""
         clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
         generations = []

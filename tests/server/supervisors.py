@@ -160,14 +160,14 @@ class Supervisor:
         self.channels.pop(slot).close()
 
 
-def wait_until(condition, seconds=5.0):
+def wait_until(condition, seconds=30.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came to be"
         time.sleep(0.01)
 
 
-def ask_udp(address, count=1, seconds=1.0, query=QUERY):
+def ask_udp(address, count=1, seconds=5.0, query=QUERY):
     """Ask from `count` ports; returns how many are answered in time."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     clients = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(count)]
@@ -182,7 +182,7 @@ def ask_udp(address, count=1, seconds=1.0, query=QUERY):
     return answered
 
 
-def ask_tcp(address, seconds=1.0, query=QUERY):
+def ask_tcp(address, seconds=5.0, query=QUERY):
     """Ask once over TCP; returns whether the answer came in time."""
     try:
         with socket.create_connection(address, timeout=seconds) as client:

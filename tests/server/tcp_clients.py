@@ -82,15 +82,30 @@ async def send(client, octets):
     await asyncio.get_running_loop().sock_sendall(client, octets)
 
 
-async def seconds_until_closed(client, limit=10.0):
-    start = time.monotonic()
-    async with asyncio.timeout(limit):
+async def seconds_until_closed(client, start=None):
+    """How long it took from `start`, or from now, until the server closed."""
+    start = time.monotonic() if start is None else start
+    async with asyncio.timeout(30):
         try:
             while await asyncio.get_running_loop().sock_recv(client, 65536):
                 pass
         except ConnectionResetError:
             pass
     return time.monotonic() - start
+
+
+async def assert_closed_between(served, client, start, earliest, latest):
+    """Fail if the server closes before `earliest` seconds from `start`, or has not at `latest` seconds from now.
+
+    The latter by a timer in the server's own loop: what holds the machine up delays both.
+    """
+    for _ in range(3):  # what has been sent is read by now
+        await asyncio.sleep(0)
+    late = []
+    timer = asyncio.get_running_loop().call_later(latest, lambda: late.append(len(served.service)))
+    assert await seconds_until_closed(client, start) > earliest
+    timer.cancel()
+    assert not any(late)
 
 
 def reset(client):

@@ -102,7 +102,7 @@ def test_a_client_that_does_not_take_its_reply(path, monkeypatch):
     with Serving(path, b"x" * 5_000_000) as serving, socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
         client.sendall(b'{"command": "reload"}\n')
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not serving.asked or serving.server._connections:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -132,7 +132,7 @@ def test_who_sends_too_much_or_nothing_is_dropped(path, octets, monkeypatch):
     monkeypatch.setattr(control, "_PATIENCE", 0.3)
     with Serving(path), socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
-        client.settimeout(3)
+        client.settimeout(30)
         client.sendall(octets)
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(100) == b""
@@ -177,9 +177,11 @@ def test_without_a_descriptor_left_it_rests_instead_of_spinning(path, monkeypatc
                 raise OSError(24, "Too many open files")
 
         serving.server._listener = Exhausted()
+        start = time.monotonic()
         client.connect(path)
-        time.sleep(1.0)
-        assert 2 <= len(tries) <= 4
+        while len(tries) < 3:
+            time.sleep(0.01)
+        assert time.monotonic() - start > 0.55
         serving.server._listener = real
         assert ask_reload(path, ReloadRequest("reload"))
 

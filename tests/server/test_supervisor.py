@@ -47,9 +47,10 @@ class TestStart:
             assert [request[:2] for request in server.requests()] == [("LOAD", "False")]
 
     def test_no_worker_before_there_is_something_to_serve(self, folder):
-        with Supervised(folder, maps=good(1, sleep=0.5)) as server:
-            wait_until(lambda: "guard-loader" in server.children())
+        with Supervised(folder, maps=good(1, hold=True)) as server:
+            wait_until(server.requests)
             assert "guard-worker-0" not in server.children()
+            server.release()
             server.await_serving()
 
     def test_broken_sources_and_a_store_that_holds_something(self, folder):
@@ -77,7 +78,7 @@ class TestStart:
         with Supervised(folder, maps=good(1, sleep=30)) as server:
             wait_until(lambda: "guard-loader" in server.children())
             os.kill(server.pid, signal.SIGTERM)
-            assert server.await_exit(3) == 0
+            assert server.await_exit() == 0
 
 
 class TestEnd:
@@ -87,7 +88,7 @@ class TestEnd:
             server.await_serving()
             children = server.children()
             os.kill(server.pid, number)
-            assert server.await_exit(4) == 0
+            assert server.await_exit(5) == 0  # before those that are left would be killed
             assert len(children) == 3
             assert not any(is_running(pid) for pid in children.values())
             assert not os.path.exists(os.path.join(server.state_dir, "control.sock"))
@@ -101,7 +102,7 @@ class TestEnd:
                 os.kill(pid, signal.SIGTERM)
             wait_until(lambda: not any(is_running(pid) for pid in children))
             os.kill(server.pid, signal.SIGCONT)
-            assert server.await_exit(4) == 0
+            assert server.await_exit(5) == 0  # before those that are left would be killed
             assert server.events("stopping")
             assert not server.events("a worker died") and not server.events("the observer died")
 
@@ -135,7 +136,7 @@ class TestEnd:
             os.kill(server.pid, signal.SIGTERM)
             time.sleep(0.2)
             os.kill(server.pid, signal.SIGTERM)
-            assert server.await_exit(2) == 0
+            assert server.await_exit(5) == 0
 
     def test_killed_it_leaves_no_orphan_and_no_lock(self, folder):
         with Supervised(folder, slots=2, maps=good(1, watch=True)) as server:
@@ -145,7 +146,7 @@ class TestEnd:
             os.kill(server.children()["guard-worker-1"], signal.SIGSTOP)  # even one that hangs
             os.kill(server.pid, signal.SIGKILL)
             assert server.await_exit() == -signal.SIGKILL
-            wait_until(lambda: not any(is_running(pid) for pid in children.values()), 1)
+            wait_until(lambda: not any(is_running(pid) for pid in children.values()))
         with Supervised(folder, slots=1) as server:
             wait_until(lambda: len(server.events("serving")) == 2)
             assert server.ask() == [1]
@@ -196,10 +197,10 @@ class TestWorkers:
             pid = server.children()["guard-worker-1"]
             os.kill(pid, signal.SIGSTOP)
             start = time.monotonic()
-            wait_until(lambda: server.meters[0]["adopted_slots"] == 1, 4)
+            wait_until(lambda: server.meters[0]["adopted_slots"] == 1)
             assert len(server.ask(40)) == 40
             wait_until(lambda: not is_running(pid))
-            assert 1.5 < time.monotonic() - start < 4
+            assert time.monotonic() - start > 1.5  # tests of the slots know the rest
             wait_until(lambda: server.board.serving(1))
             assert len(server.ask(40)) == 40
             assert server.events("a worker hangs and is killed")
@@ -209,7 +210,7 @@ class TestWorkers:
             server.await_serving()
             pid = server.children()["guard-worker-1"]
             os.kill(pid, signal.SIGSTOP)
-            wait_until(lambda: server.meters[0]["adopted_slots"] == 1, 4)
+            wait_until(lambda: server.meters[0]["adopted_slots"] == 1)
             assert not server.board.serving(1)
             os.kill(pid, signal.SIGCONT)
             wait_until(lambda: server.meters[0]["adopted_slots"] == 0)
@@ -221,11 +222,11 @@ class TestWorkers:
             server.await_serving()
             stop = time.monotonic() + 4
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-                while time.monotonic() < stop:
+                while time.monotonic() < stop or server.board.deaths(0) < 4:
                     client.sendto(QUERY + b"POISON", server.address)
                     time.sleep(0.01)
-            assert 4 <= server.board.deaths(0) <= 8  # 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2
-            wait_until(lambda: server.ask(seconds=0.2) == [1], 10)
+            assert server.board.deaths(0) <= 8  # 0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2
+            wait_until(lambda: server.ask(seconds=0.2) == [1])
 
     def test_what_waits_for_a_silent_or_dead_workers_successor_is_stamped(self, folder):
         class Late(Supervised):
@@ -244,13 +245,13 @@ class TestWorkers:
             wait_until(lambda: not is_stamped())
             pid = server.children()["guard-worker-0"]
             os.kill(pid, signal.SIGSTOP)
-            wait_until(is_stamped, 3)
+            wait_until(is_stamped)
             os.kill(pid, signal.SIGCONT)
             server.ask()
             wait_until(lambda: not is_stamped())
             (folder / "late").touch()
             os.kill(pid, signal.SIGKILL)
-            wait_until(is_stamped, 1.5)
+            wait_until(is_stamped)
 
     def test_one_that_never_begins_is_killed(self, folder, monkeypatch):
         monkeypatch.setattr("blackhole_guard.server.slots._HANGS_STARTING", 3)
@@ -303,10 +304,14 @@ class TestObserver:
             server.await_serving()
             wait_until(lambda: {"guard-loader", "guard-observer"} <= set(server.children()))
             inodes = {f"socket:[{os.fstat(sock.fileno()).st_ino}]" for sock in server.held.slots[0].udp}
+
+            def holds_nothing(pid):
+                links = {link for _, link in open_files(pid) - before}
+                return not links & inodes and not any("lock" in link or "eventpoll" in link for link in links)
+
             for name in ("guard-observer", "guard-loader"):
-                links = {link for _, link in open_files(server.children()[name]) - before}
-                assert not links & inodes
-                assert not any("lock" in link or "eventpoll" in link for link in links)
+                pid = server.children()[name]
+                wait_until(lambda pid=pid: holds_nothing(pid))  # it has its name before it closes what is not its own
 
 
 class TestReload:
@@ -339,11 +344,12 @@ class TestReload:
     def test_a_thousand_signals_are_at_most_one_more_load(self, folder):
         with Supervised(folder, maps=good(1)) as server:
             server.await_serving()
-            server.write_maps(good(2, sleep=0.5))
+            server.write_maps(good(2, hold=True))
             os.kill(server.pid, signal.SIGHUP)
             wait_until(lambda: len(server.requests()) == 2)
             for _ in range(1000):
                 os.kill(server.pid, signal.SIGHUP)
+            server.release()
             wait_until(lambda: server.board.loads("loaded") == 3)
             time.sleep(0.7)
             assert server.board.loads("loaded") == 3
@@ -351,18 +357,21 @@ class TestReload:
     def test_a_reload_while_one_runs_waits_for_the_next_and_gets_its_outcome(self, folder):
         with Supervised(folder) as server:
             server.await_serving()
-            server.write_maps(good(2, sleep=0.5))
+            server.write_maps(good(2, hold=True))
             first, later = [], []
             threads = [threading.Thread(target=lambda: first.append(server.reload()))]
             threads[0].start()
-            wait_until(lambda: len(server.requests()) == 2)
-            time.sleep(0.1)
+            wait_until(lambda: server.holding)
             server.write_maps(good(3))
+            before = len(open_files(server.pid))
             threads += [threading.Thread(target=lambda: later.append(server.reload())) for _ in range(3)]
             for thread in threads[1:]:
                 thread.start()
+            wait_until(lambda: len(open_files(server.pid)) == before + 3)
+            time.sleep(0.1)  # what they ask is read after they are accepted
+            server.release()
             for thread in threads:
-                thread.join(5)
+                thread.join(30)
             assert [outcome["generation"] for outcome in first] == [2]
             assert [outcome["generation"] for outcome in later] == [3, 3, 3]
             assert server.board.loads("loaded") == 3
@@ -414,7 +423,7 @@ class TestReload:
             thread.start()
             wait_until(lambda: "guard-loader" in server.children())
             os.kill(server.pid, signal.SIGTERM)
-            thread.join(5)
+            thread.join(30)
             assert failure == ["the server ended before the load was done"]
 
 
@@ -475,7 +484,7 @@ class Manager:
     def __exit__(self, *_):
         self.sock.close()
 
-    def hear(self, seconds=5.0):
+    def hear(self, seconds=30.0):
         self.sock.settimeout(seconds)
         return dict(line.split("=", 1) for line in self.sock.recv(4096).decode().split("\n"))
 
@@ -504,12 +513,14 @@ class TestSystemd:
     def test_not_ready_before_every_worker_is(self, folder):
         class Late(Supervised):
             def _work(self, slot, end, log):
-                time.sleep(0.7 if slot else 0)
+                if slot:
+                    wait_until((self.folder / "begin").exists)
                 return super()._work(slot, end, log)
 
         with Manager(folder) as manager, Late(folder, slots=2, environ=manager.environ) as server:
             wait_until(lambda: server.board.serving(0))
             assert manager.hears_nothing(0.2) is None
+            (folder / "begin").touch()
             assert manager.hear()["READY"] == "1"
 
     def test_a_watcher_says_reloading_when_it_begins_to_load(self, folder):
@@ -527,13 +538,9 @@ class TestSystemd:
         with Manager(folder, watchdog=0.4) as manager, Supervised(folder, environ=manager.environ) as server:
             assert manager.hear()["READY"] == "1"
             for _ in range(5):
-                assert manager.hear(1) == {"WATCHDOG": "1"}
+                assert manager.hear() == {"WATCHDOG": "1"}
             os.kill(server.children()["guard-worker-0"], signal.SIGSTOP)
-            silent = False
-            deadline = time.monotonic() + 4
-            while not silent and time.monotonic() < deadline:
-                silent = manager.hears_nothing(0.4) is None
-            assert silent
+            wait_until(lambda: manager.hears_nothing(0.4) is None)
             wait_until(lambda: manager.hears_nothing(0.5) == {"WATCHDOG": "1"})
 
 

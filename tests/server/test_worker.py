@@ -45,15 +45,16 @@ class TestLife:
         supervisor.start()
         supervisor.await_ready()
         meter = supervisor.meters[0]
-        time.sleep(2.2)
-        assert 2 <= meter["beats"] <= 4
+        start = time.monotonic()
+        wait_until(lambda: meter["beats"] >= 2)
+        assert meter["beats"] <= time.monotonic() - start + 2
         assert meter["folds"] == 0
         assert ask_udp(supervisor.address) == 1
-        wait_until(lambda: meter["folds"], 2)
+        wait_until(lambda: meter["folds"])
         time.sleep(1.1)
         assert meter["folds"] == 1
         assert ask_tcp(supervisor.address)
-        wait_until(lambda: meter["folds"] == 2, 2)
+        wait_until(lambda: meter["folds"] == 2)
 
     def test_counters_are_folded_half_a_second_after_the_first_query(self, supervisor):
         supervisor.start()
@@ -61,7 +62,7 @@ class TestLife:
         meter = supervisor.meters[0]
         for number in (1, 2):
             beats = meter["beats"]
-            wait_until(lambda beats=beats: meter["beats"] > beats, 2)
+            wait_until(lambda beats=beats: meter["beats"] > beats)
             beats = meter["beats"]
             assert ask_udp(supervisor.address) == 1
             wait_until(lambda number=number: meter["folds"] == number, 0.9)
@@ -70,12 +71,13 @@ class TestLife:
     def test_its_heart_beats_under_a_flood(self, supervisor):
         supervisor.start()
         supervisor.await_ready()
-        meter, end = supervisor.meters[0], time.monotonic() + 2.5
+        meter, end = supervisor.meters[0], time.monotonic() + 30
         before = meter["beats"]
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            while time.monotonic() < end:
-                client.sendto(response_to(QUERY), supervisor.address)
-        assert meter["beats"] - before >= 2
+            while meter["beats"] - before < 2:
+                assert time.monotonic() < end
+                for _ in range(100):
+                    client.sendto(response_to(QUERY), supervisor.address)
 
     def test_what_lives_at_the_start_is_kept_from_the_collector(self, supervisor):
         class Frozen(CountingResponder):
@@ -115,7 +117,7 @@ class TestEnd:
         else:
             supervisor.tell(0, Kind.STOP)
         assert supervisor.await_exit() == EXIT_STOPPED
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 3  # where a client holds it up it is more
 
     def test_it_finishes_what_is_in_hand_and_brings_out_its_counters(self, supervisor):
         supervisor.start()
@@ -157,7 +159,7 @@ class TestEnd:
             start = time.monotonic()
             supervisor.tell(0, Kind.STOP)
             assert supervisor.await_exit() == EXIT_STOPPED
-            assert 3 < time.monotonic() - start < 5
+            assert 3 < time.monotonic() - start < 5.5  # when the supervisor would kill it
 
     def test_an_error_in_the_last_datagrams_keeps_none_from_the_rest(self, supervisor):
         supervisor.start()
@@ -234,7 +236,7 @@ class TestEnd:
         assert is_running(pid)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
-        wait_until(lambda: not is_running(pid), 1)
+        wait_until(lambda: not is_running(pid))
         here.close()
         there.close()
 
@@ -279,14 +281,14 @@ class TestNeighbours:
         assert ask_udp(pair.address, self.CLIENTS) == self.CLIENTS
 
     def test_what_waited_too_long_is_dropped_and_the_rest_answered(self, pair, monkeypatch):
-        monkeypatch.setattr(way_back, "STALE", 0.5)
+        monkeypatch.setattr(way_back, "STALE", 1.0)
         pair.start(0)
         pair.await_ready(0)
         pair.held.slots[1].stamp_arrivals(True)
         old = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(self.CLIENTS)]
         for client in old:
             client.sendto(QUERY, pair.address)
-        time.sleep(0.8)
+        time.sleep(1.3)
         pair.tell(0, Kind.ADOPT, 1)
         assert ask_udp(pair.address, self.CLIENTS) == self.CLIENTS
         stale = pair.meters[0]["datagrams_dropped/stale"]

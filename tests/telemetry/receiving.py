@@ -34,7 +34,7 @@ def receiving(part: Part) -> Iterator[None]:
         loop.close()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for what must come; fails when it does not."""
     deadline = time.monotonic() + seconds
     while not condition():
