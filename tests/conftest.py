@@ -1,7 +1,9 @@
 """What of the suite cannot run here: it is listed at the end, in CI a failure. And what no test may do to others."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from peer_programs import find_program
@@ -9,6 +11,9 @@ from peer_programs import find_program
 from blackhole_guard.cli import reading
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
+HERE = Path(__file__).parent
+# Many queries and many loads: what of ours they run, the tests of its room run, too, and these know where it is wrong.
+UNTRACED = {"bench", "conformance", "endurance"}
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +28,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.path.relative_to(HERE).parts[0] in UNTRACED:
+            item.add_marker(pytest.mark.untraced)
         missing = sorted(set(_missing(item)))
         if missing:
             item.add_marker(pytest.mark.skip(reason=f"without {', '.join(missing)}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep coverage's tracer out of tests that it would make two or three times as long, and show nothing new by it."""
+    if item.get_closest_marker("untraced") is None:
+        return (yield)
+    tracer, config = sys.gettrace(), os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
+        if config is not None:
+            os.environ["COVERAGE_PROCESS_CONFIG"] = config
 
 
 def _missing(item: pytest.Item) -> Iterator[str]:

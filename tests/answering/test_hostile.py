@@ -98,6 +98,7 @@ def _question_of(response: bytes) -> bytes:
     return response[12 : position + 5]
 
 
+@pytest.mark.untraced
 def test_mutated_messages_never_raise_and_always_get_what_they_may():
     """A quarter of a million, the same in each run."""
     asker = Asker(version="1.0", identity="x", nsid="n1")

@@ -214,6 +214,7 @@ class TestServer:
             for window in WINDOWS:
                 assert [top.client for top in tops.report(window, time.time()).clients] == ["127.0.0.0/24"]
 
+    @pytest.mark.untraced
     def test_a_hostile_stream_makes_no_new_series(self, folder):
         """Random names, types, classes and client subnets; the series that there are after a few are all there are."""
         config = "server: {trusted_resolvers: [loopback]}"

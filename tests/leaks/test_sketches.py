@@ -126,6 +126,7 @@ def test_a_long_key_is_cut():
     assert sketch.top(2) == [Counted(b"a" * MAX_KEY, 2, 0)]
 
 
+@pytest.mark.untraced
 def test_the_top_of_a_stream_of_many_keys_is_found():
     """A tenth of what `python -m bench tops` measures: a million keys in all, Zipf with s = 1.0 over 100,000."""
     chance, keys = Random(1), [number.to_bytes(4) for number in range(100_000)]

@@ -120,6 +120,7 @@ class TestSampling:
     def test_no_more_is_wrong_than_was_sampled(self):
         assert sampling_error(10**9, Sampling(7, 64)) == 7
 
+    @pytest.mark.untraced
     @pytest.mark.parametrize("share", [0.5, 0.1, 0.01])
     def test_it_holds_with_at_least_the_confidence_that_is_stated(self, share):
         """A key has a share of 64,000 messages; of each 64 in a row one is looked at. Chance is seeded."""
@@ -210,6 +211,7 @@ def test_other_octets_are_no_pair(key):
     assert not is_pair(key)
 
 
+@pytest.mark.untraced
 def test_memory_and_state_have_their_bound_whatever_is_asked():
     """Every pane of all windows is full of IPv6 addresses that never repeat."""
     chance = random.Random(3)

@@ -27,6 +27,7 @@ def write_maps(folder):
     (folder / "maps.yaml").write_text(reverse_data.render_maps(reverse_data.make_zones(7)))
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("write", [write_examples, write_maps])
 def test_a_snapshot_answers_as_its_zones_do(tmp_path, write):
     maps, state = tmp_path / "maps", tmp_path / "state"
