@@ -27,6 +27,7 @@ from bench.peers import CLIENT_CPU, SERVER_CPU
 from bench.programs import program
 from bench.queries import Workload, write_workload
 from blackhole_guard.config.settings import TcpSettings
+from blackhole_guard.server.direct_loop import DirectLoop
 from blackhole_guard.server.roles import Transport
 from blackhole_guard.server.sockets import set_tcp_options
 from blackhole_guard.server.tcp import TcpService
@@ -149,12 +150,15 @@ def _running(way: str) -> Iterator[tuple[int, int]]:
 def _serve(way: str, listener: socket.socket) -> None:
     os.sched_setaffinity(0, {SERVER_CPU})
 
+    loop = DirectLoop()
+
     async def serve() -> None:
-        service = _WAYS[way](asyncio.get_running_loop(), _Responder(), _Meter(), 1000)
+        service = _WAYS[way](loop, _Responder(), _Meter(), 1000)
         service.add(listener)
         await asyncio.Event().wait()
 
-    asyncio.run(serve())
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(serve())
 
 
 if __name__ == "__main__":

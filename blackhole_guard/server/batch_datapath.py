@@ -5,13 +5,13 @@ that every response leaves from the address that was asked. Only where that is n
 itself.
 """
 
-import asyncio
 import socket
 from time import monotonic
 
 from blackhole_guard.answering.batch import Batch
 from blackhole_guard.server.clients import UNANSWERED_PORTS, find_drop_reason, unmap_address
 from blackhole_guard.server.datapath import Own, find_send_reason
+from blackhole_guard.server.direct_loop import DirectLoop
 from blackhole_guard.server.mmsg import SLOT, SLOTS, Slots
 from blackhole_guard.server.roles import Meter, Responder, Transport
 from blackhole_guard.server.udp_sockets import UdpSockets
@@ -25,7 +25,7 @@ _DROP = -1  # the size of a datagram that must not be answered
 class BatchDatapath(UdpSockets):
     """A Datapath of recvmmsg(2) and sendmmsg(2)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, responder: Responder, meter: Meter, own: Own) -> None:
+    def __init__(self, loop: DirectLoop, responder: Responder, meter: Meter, own: Own) -> None:
         super().__init__(loop, responder, meter, own)
         self._slots = Slots()
         self._known: set[int | bytes] = set()

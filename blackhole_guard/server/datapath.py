@@ -4,12 +4,12 @@ What is not answered is counted by reason; nothing that a client or the network 
 or keeps the loop from its other work for long.
 """
 
-import asyncio
 import errno
 import socket
 from collections.abc import Callable
 from typing import Protocol
 
+from blackhole_guard.server.direct_loop import DirectLoop
 from blackhole_guard.server.roles import Meter, Responder
 
 Own = frozenset[tuple[bytes, int]]  # addresses and ports that our sockets are bound to
@@ -51,4 +51,4 @@ class Datapath(Protocol):
         """Serve what waits in the sockets by now, for no longer than that, without the loop."""
 
 
-MakeDatapath = Callable[[asyncio.AbstractEventLoop, Responder, Meter, Own], Datapath]
+MakeDatapath = Callable[[DirectLoop, Responder, Meter, Own], Datapath]

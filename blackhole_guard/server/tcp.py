@@ -19,6 +19,7 @@ from collections import OrderedDict, deque
 from time import monotonic
 
 from blackhole_guard.server.clients import group_client, pack_address
+from blackhole_guard.server.direct_loop import DirectLoop
 from blackhole_guard.server.roles import Meter, Responder
 from blackhole_guard.server.tcp_connection import Connection
 
@@ -51,7 +52,7 @@ _GONE = frozenset(
 class TcpService:
     """Serves listening sockets in an event loop, within the responder's limits."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, responder: Responder, meter: Meter, most: int) -> None:
+    def __init__(self, loop: DirectLoop, responder: Responder, meter: Meter, most: int) -> None:
         """`most`: connections that the process has descriptors for; a lower limit in the settings goes before it."""
         self.responder = responder
         self.received = 0  # whole messages
@@ -74,7 +75,7 @@ class TcpService:
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._epoll = select.epoll()
-        loop.add_reader(self._epoll.fileno(), self._on_events)
+        loop.serve(self._epoll, self._on_events)
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -123,7 +124,7 @@ class TcpService:
         if self._call is not None:
             self._call.cancel()
         if not self._epoll.closed:
-            self._loop.remove_reader(self._epoll.fileno())
+            self._loop.leave(self._epoll)
             self._epoll.close()
         self.fold()
 

@@ -20,6 +20,7 @@ from blackhole_guard.server.batch_datapath import BatchDatapath
 from blackhole_guard.server.channel import Channel, ChannelError, Kind, Message
 from blackhole_guard.server.clients import pack_address
 from blackhole_guard.server.datapath import Datapath, MakeDatapath, Own
+from blackhole_guard.server.direct_loop import DirectLoop
 from blackhole_guard.server.mmsg import is_available
 from blackhole_guard.server.plain_datapath import PlainDatapath
 from blackhole_guard.server.priority import be_prompt
@@ -65,14 +66,15 @@ def run_worker(context: WorkerContext) -> int:
         return EXIT_ORPHANED
     be_prompt()
     system.map_large_blocks()  # the tables of a snapshot's caches: 3 MB less after reloads (python -m bench memory)
-    with asyncio.Runner() as runner:
-        return runner.run(_Worker(context, runner.get_loop()).run())
+    loop = DirectLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        return runner.run(_Worker(context, loop).run())
 
 
 class _Worker:
     """The state of a running worker."""
 
-    def __init__(self, context: WorkerContext, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, context: WorkerContext, loop: DirectLoop) -> None:
         self._context = context
         self._channel = Channel(context.control)
         self._loop = loop

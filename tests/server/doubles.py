@@ -8,12 +8,14 @@ import socket
 import subprocess
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from time import monotonic
+from typing import Any
 
 from blackhole_guard.answering.batch import Batch
 from blackhole_guard.config.settings import TcpSettings
 from blackhole_guard.server import roles
+from blackhole_guard.server.direct_loop import DirectLoop
 
 QUERY = bytes.fromhex("abcd 0100 0001 0000 0000 0000") + b"\x013\x010\x010\x0210\x07in-addr\x04arpa\0\0\x0c\0\x01"
 FORK = multiprocessing.get_context("fork")
@@ -23,6 +25,12 @@ CLONE_NEWNET = 0x40000000
 def response_to(query: bytes) -> bytes:
     """What EchoResponder answers: the same with QR set."""
     return query[:2] + bytes((query[2] | 0x80,)) + query[3:]
+
+
+def run_in_worker_loop(coroutine: Coroutine[Any, Any, None]) -> None:
+    """As asyncio.run, in the kind of event loop that workers have."""
+    with asyncio.Runner(loop_factory=DirectLoop) as runner:
+        runner.run(coroutine)
 
 
 class EchoResponder:

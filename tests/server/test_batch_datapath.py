@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from datapaths import serving
-from doubles import QUERY, EchoResponder, in_namespace, receive, response_to, udp_client
+from doubles import QUERY, EchoResponder, in_namespace, receive, response_to, run_in_worker_loop, udp_client
 
 from blackhole_guard.server import batch_datapath
 from blackhole_guard.server.batch_datapath import BatchDatapath
@@ -45,7 +45,7 @@ def test_a_message_at_which_the_responder_fails_costs_itself_alone(places):
                 assert await receive(client, 0.05) is None
             assert [str(failure) for failure in failures] == ["boom"] * len(places)
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_dropped_datagrams_stay_so_when_the_responder_fails():
@@ -62,13 +62,13 @@ def test_dropped_datagrams_stay_so_when_the_responder_fails():
                     assert await receive(other, 0.05) is None
                 assert served.dropped("own_address") == 1
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 @pytest.mark.root
 def test_martians_beside_clients_take_nothing_from_them():
     def check():
-        asyncio.run(serve())
+        run_in_worker_loop(serve())
 
     async def serve():
         async with serving(BatchDatapath, "0.0.0.0:0") as served:
@@ -104,7 +104,7 @@ def test_a_source_that_is_known_gets_no_second_look(monkeypatch):
         assert set(looked_at) == {bytes((127, 0, 0, octet)) for octet in (1, 2)}
         assert looked_at.count(bytes((127, 0, 0, 2))) == 1
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_sources_that_are_known_are_bounded(monkeypatch):
@@ -119,7 +119,7 @@ def test_sources_that_are_known_are_bounded(monkeypatch):
                         assert await receive(client) == response_to(QUERY)
                     assert len(served.path._known) <= 4
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 @pytest.mark.parametrize(("available", "chosen"), [(True, "BatchDatapath"), (False, "PlainDatapath")])

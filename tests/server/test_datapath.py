@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from datapaths import DATAPATHS, TURNS, serving
-from doubles import QUERY, EchoResponder, in_namespace, receive, response_to, udp_client, until
+from doubles import QUERY, EchoResponder, in_namespace, receive, response_to, run_in_worker_loop, udp_client, until
 
 from blackhole_guard.server.clients import pack_address
 from blackhole_guard.server.plain_datapath import LARGEST
@@ -38,7 +38,7 @@ class TestAnswers:
                 assert served.responder.refreshed == 1
                 assert not served.meter.counts
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_what_the_responder_keeps_silent_about_gets_nothing(self, kind):
         async def check():
@@ -50,7 +50,7 @@ class TestAnswers:
                     assert await receive(client, 0.05) is None
                 assert len(served.responder.seen) == 2
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_many_clients_of_several_sockets(self, kind):
         async def check():
@@ -65,7 +65,7 @@ class TestAnswers:
                     client.close()
                 assert served.path.received == 150
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_turn_is_bounded_so_that_the_loop_lives_under_a_flood(self, kind):
         async def check():
@@ -81,7 +81,7 @@ class TestAnswers:
                     assert served.responder.refreshed >= 3
                     assert len(served.meter.observed) == served.responder.refreshed  # one sample a turn
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_an_exception_of_the_responder_costs_one_datagram(self, kind):
         async def check():
@@ -95,7 +95,7 @@ class TestAnswers:
                     assert await receive(client) == response_to(QUERY)
                 assert [type(each["exception"]) for each in errors] == [RuntimeError]
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
 
 class TestDrops:
@@ -110,7 +110,7 @@ class TestDrops:
                     assert len(first) == (size if size <= LARGEST else len(QUERY))
                 assert served.dropped("truncated") == (size > LARGEST)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_an_empty_datagram_is_no_end_of_anything(self, kind):
         class Silent(EchoResponder):
@@ -124,7 +124,7 @@ class TestDrops:
                     client.sendto(QUERY, ("127.0.0.1", served.port))
                     assert await receive(client) == response_to(QUERY)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_our_own_sockets_are_not_answered(self, kind):
         async def check():
@@ -135,7 +135,7 @@ class TestDrops:
                     await until(lambda: served.dropped("own_address"))
                     assert not served.responder.seen
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_socket_does_not_answer_itself_on_a_wildcard(self, kind):
         async def check():
@@ -145,7 +145,7 @@ class TestDrops:
                 await until(lambda: served.dropped("own_address") == 2)
                 assert not served.responder.seen
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.root
     @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def drop_forged(kind, source, port, reason):
                 assert served.dropped(reason or "") == (reason is not None)
                 assert len(served.responder.seen) == (reason is None)
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 class TestErrors:
@@ -212,7 +212,7 @@ class TestErrors:
                 served.path.remove(failing)
                 served.path.add(served.socks[0])
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.root
     def test_silent_neighbours_and_filters_take_no_answer_from_others(self, kind):
@@ -242,4 +242,4 @@ def answer_beside_silent_neighbours(kind):
                     assert await receive(client) == response_to(QUERY)
             assert not served.meter.counts["responses_unsent", "full"]
 
-    asyncio.run(check())
+    run_in_worker_loop(check())

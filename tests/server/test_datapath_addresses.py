@@ -6,7 +6,17 @@ import struct
 
 import pytest
 from datapaths import DATAPATHS, serving
-from doubles import QUERY, EchoResponder, RecordingMeter, in_namespace, receive, response_to, udp_client, until
+from doubles import (
+    QUERY,
+    EchoResponder,
+    RecordingMeter,
+    in_namespace,
+    receive,
+    response_to,
+    run_in_worker_loop,
+    udp_client,
+    until,
+)
 
 from blackhole_guard.server import system, way_back
 from blackhole_guard.server.sockets import set_udp_options
@@ -73,7 +83,7 @@ def ask_and_compare(kind, entry, asked, source):
                 assert octets == response_to(QUERY)
                 assert sender == to
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def ask_dual_stack(kind):
@@ -99,7 +109,7 @@ def ask_dual_stack(kind):
             assert meter.counts == {("datagrams_dropped", "own_address"): 1}
             path.remove(sock)
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def ask_multicast(kind):
@@ -117,7 +127,7 @@ def ask_multicast(kind):
                 await until(lambda: client.sendto(QUERY, to) and served.path.received)  # the link may just come up
                 assert await receive(client) == response_to(QUERY)
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 class TestStale:
@@ -143,7 +153,7 @@ class TestStale:
                 # The queue has been empty: stamps cost something and are no longer needed.
                 assert sock.getsockopt(socket.SOL_SOCKET, system.SO_TIMESTAMPNS) == 0
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_what_else_the_kernel_tells_is_left_alone(self, kind):
         async def check():
@@ -153,7 +163,7 @@ class TestStale:
                     client.sendto(QUERY, ("127.0.0.1", served.port))
                     assert await receive(client) == response_to(QUERY)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.parametrize("entry", ["0.0.0.0:0", "[::]:0"])
     def test_stamps_and_the_address_asked_fit_beside_each_other(self, kind, entry):
@@ -168,4 +178,4 @@ class TestStale:
                     assert octets == response_to(QUERY)
                     assert sender[0] == address
 
-        asyncio.run(check())
+        run_in_worker_loop(check())

@@ -5,7 +5,7 @@ import socket
 import time
 
 import pytest
-from doubles import QUERY, EchoResponder, response_to, until
+from doubles import QUERY, EchoResponder, response_to, run_in_worker_loop, until
 from tcp_clients import (
     PATIENT,
     assert_closed_between,
@@ -36,7 +36,7 @@ class TestMessages:
                     assert len(served.meter.observed) == 3
                 await until(lambda: served.closed("client") == 1)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_500_pipelined_queries_are_answered_in_order(self):
         async def check():
@@ -47,7 +47,7 @@ class TestMessages:
                         assert await read_message(client) == response_to(query(number))
                 assert served.service.received == 500
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_no_turn_answers_more_than_may_be_in_flight(self):
         async def check():
@@ -64,7 +64,7 @@ class TestMessages:
                     for number in range(70):
                         assert await read_message(client) == response_to(query(number))
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_query_may_come_an_octet_at_a_time(self):
         async def check():
@@ -77,7 +77,7 @@ class TestMessages:
                     assert await read_message(client) == response_to(query(1))
                     assert await read_message(client) == response_to(query(2))
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_the_largest_message_is_taken_and_a_large_response_arrives_whole(self):
         async def check():
@@ -89,7 +89,7 @@ class TestMessages:
                     await send(client, frame(query(2, b"LARGE")))
                     assert len(await read_message(client)) == 60_000
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_half_closed_client_gets_all_its_answers(self):
         async def check():
@@ -103,7 +103,7 @@ class TestMessages:
                     assert await read_message(client) is None
                 await until(lambda: served.closed("client") == 1)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_half_a_message_before_the_half_close_gets_nothing(self):
         async def check():
@@ -114,7 +114,7 @@ class TestMessages:
                     assert await read_message(client) == response_to(query(1))
                     assert await read_message(client) is None
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_what_the_responder_keeps_silent_about_gets_nothing_and_the_next_its_answer(self):
         async def check():
@@ -126,7 +126,7 @@ class TestMessages:
                     await send(client, frame(query(4)))
                     assert await read_message(client) == response_to(query(4))
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.parametrize("length", [0, 1, 11])
     def test_a_length_below_a_header_closes_after_what_came_before_is_answered(self, length):
@@ -142,7 +142,7 @@ class TestMessages:
                 assert served.closed("malformed") == 2
                 assert len(served.responder.seen) == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_an_exception_of_the_responder_ends_its_connection_alone(self):
         async def check():
@@ -157,7 +157,7 @@ class TestMessages:
                 assert served.closed("failed") == 1
                 assert [type(each["exception"]) for each in errors] == [RuntimeError]
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
 
 class TestTime:
@@ -185,7 +185,7 @@ class TestTime:
                     await assert_closed_between(served, client, start, 0.55, 1.3)
                 assert served.closed(limit) == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_message_that_drips_is_cut_off_and_one_in_time_is_not(self):
         async def check():
@@ -204,7 +204,7 @@ class TestTime:
                     assert served.closed("message") == 1
                     assert len(served.service) == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_the_first_query_has_a_limit_of_its_own_even_when_it_has_begun(self):
         async def check():
@@ -214,7 +214,7 @@ class TestTime:
                     await seconds_until_closed(client)
                 assert served.closed("first_query") == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_queries_keep_a_connection_open_until_its_lifetime_is_over(self):
         async def check():
@@ -232,7 +232,7 @@ class TestTime:
                     assert time.monotonic() - start > 1.45
                 assert served.closed("lifetime") == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_client_that_never_reads_is_reset_and_costs_little(self):
         async def check():
@@ -249,7 +249,7 @@ class TestTime:
                     assert served.service.received < 10
                 assert served.closed("write_stall") == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_slow_reader_is_no_stalled_one(self):
         async def check():
@@ -267,7 +267,7 @@ class TestTime:
                     assert time.monotonic() - start > 0.6
                 assert not served.closed("write_stall")
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_new_limits_hold_for_connections_that_are_open(self):
         async def check():
@@ -279,7 +279,7 @@ class TestTime:
                     assert await seconds_until_closed(client) < 1
                 assert served.closed("idle") == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
 
 class TestFinish:
@@ -303,7 +303,7 @@ class TestFinish:
                 await finish
                 assert served.closed("stop") == 4
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_client_that_does_not_read_delays_the_end_no_longer_than_said(self):
         async def check():
@@ -318,4 +318,4 @@ class TestFinish:
                 assert served.closed("stop") == 1
                 client.close()
 
-        asyncio.run(check())
+        run_in_worker_loop(check())

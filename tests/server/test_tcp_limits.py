@@ -8,7 +8,7 @@ import socket
 import time
 
 import pytest
-from doubles import QUERY, in_child, in_namespace, response_to, until
+from doubles import QUERY, in_child, in_namespace, response_to, run_in_worker_loop, until
 from tcp_clients import PATIENT, frame, query, read_message, reset, send, serving
 
 
@@ -29,7 +29,7 @@ class TestNumbers:
                 for client in (*clients, newcomer):
                     client.close()
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_client_has_its_share_and_loses_its_own_longest_idle(self):
         async def check():
@@ -45,12 +45,12 @@ class TestNumbers:
                 for client in (*clients, other):
                     client.close()
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.root
     def test_an_ipv6_client_is_its_64(self):
         def check():
-            asyncio.run(checks())
+            run_in_worker_loop(checks())
 
         async def checks():
             async with serving("[::1]:0", connections=100, per_client=2, **PATIENT) as served:
@@ -74,7 +74,7 @@ class TestNumbers:
                 for client in clients:
                     client.close()
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.parametrize("limits", [{"connections": 0}, {"per_client": 0}])
     def test_limits_of_nothing_do_not_hang(self, limits):
@@ -84,7 +84,7 @@ class TestNumbers:
                     await send(client, frame(QUERY))
                     assert await read_message(client) == response_to(QUERY)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_many_busy_connections_leave_the_loop_its_turns(self):
         async def check():
@@ -104,7 +104,7 @@ class TestNumbers:
                         assert await read_message(client) == response_to(QUERY)
                     client.close()
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_one_that_pipelines_delays_another_by_no_more_than_a_turn_of_the_loop(self):
         async def check():
@@ -123,7 +123,7 @@ class TestNumbers:
                         assert await read_message(hog) == response_to(QUERY)
                     assert await read_message(fair) == response_to(query(1))
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.parametrize("more", [b"", b"\0", frame(QUERY) * 3])
     @pytest.mark.parametrize("half_closed", [False, True])
@@ -142,7 +142,7 @@ class TestNumbers:
                     await asyncio.sleep(0.3)
                     assert served.responder.refreshed - before < 3
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_an_idle_connection_takes_no_turns(self):
         async def check():
@@ -156,7 +156,7 @@ class TestNumbers:
                     await send(silent, frame(QUERY))
                     assert await read_message(silent) == response_to(QUERY)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.parametrize("sources", [1, 50])
     def test_400_hogs_do_not_keep_a_newcomer_waiting(self, sources):
@@ -185,7 +185,7 @@ class TestNumbers:
                     hog.close()
                 assert len(os.listdir("/proc/self/fd")) == before
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
 
 class TestResets:
@@ -221,7 +221,7 @@ class TestResets:
                 await until(lambda: not len(served.service))
                 assert len(os.listdir("/proc/self/fd")) == before
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_reset_while_responses_wait_is_seen(self):
         async def check():
@@ -233,7 +233,7 @@ class TestResets:
                 reset(client)
                 await until(lambda: served.closed("reset") == 1)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_closing_while_more_turns_are_due_is_clean(self):
         async def check():
@@ -248,7 +248,7 @@ class TestResets:
                 assert served.closed("full") + served.closed("per_client") == 1
                 first.close()
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
 
 class ReluctantSocket:
@@ -328,7 +328,7 @@ class TestAccepting:
                     assert await read_message(client) == response_to(QUERY)
                 served.service.remove(listener)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     @pytest.mark.parametrize(
         ("code", "waits"),
@@ -348,7 +348,7 @@ class TestAccepting:
                 assert served.meter.counts["accept_errors", ""] == 1
                 served.service.remove(listener)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_listener_removed_while_it_rests_stays_removed(self):
         async def check():
@@ -362,7 +362,7 @@ class TestAccepting:
                     await asyncio.sleep(1.2)
                     assert listener.tries == 1
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_resting_listener_that_is_added_again_accepts_at_once(self):
         async def check():
@@ -383,7 +383,7 @@ class TestAccepting:
                 served.service.remove(listener)
             assert not failures
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_rest_is_not_cut_short_by_one_before_the_listener_was_removed(self):
         async def check():
@@ -403,7 +403,7 @@ class TestAccepting:
                     assert time.monotonic() - start > 0.9
                 served.service.remove(listener)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_a_connection_that_cannot_be_watched_is_closed_and_leaves_no_trace(self):
         async def check():
@@ -421,7 +421,7 @@ class TestAccepting:
                     assert served.counted("tcp_accepted") == 1
                 served.service.remove(listener)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_connections_of_a_removed_listener_go_on(self):
         async def check():
@@ -437,13 +437,13 @@ class TestAccepting:
                         assert len(served.service) == 1
                 served.service.add(served.listener)
 
-        asyncio.run(check())
+        run_in_worker_loop(check())
 
     def test_without_descriptors_the_longest_idle_gives_way(self):
         """A whole process at its limit: each newcomer is answered although no descriptor is free."""
 
         def check():
-            asyncio.run(checks())
+            run_in_worker_loop(checks())
 
         async def checks():
             async with serving(connections=1000, per_client=1000, **PATIENT) as served:

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from doubles import QUERY, response_to, until
+from doubles import QUERY, response_to, run_in_worker_loop, until
 from tcp_clients import PATIENT, frame, query, read_message, send, serving
 
 LOOPBACK = b"\x7f\0\0\1"
@@ -41,7 +41,7 @@ def test_who_the_header_says_asks_all_of_the_connection(start, source):
             assert await read_message(client) == response_to(query(2))
             assert sources(served) == [source] * 3
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 @pytest.mark.parametrize("size", [1, 5, 15, 27])
@@ -55,7 +55,7 @@ def test_a_header_may_come_in_pieces(size):
             assert await read_message(client) == response_to(QUERY)
             assert sources(served) == [REAL]
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_a_header_that_is_not_whole_in_time_closes():
@@ -65,7 +65,7 @@ def test_a_header_that_is_not_whole_in_time_closes():
             assert await read_message(client) is None
             await until(lambda: served.closed("message") == 1)
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_a_malformed_header_closes_and_nothing_is_answered():
@@ -76,7 +76,7 @@ def test_a_malformed_header_closes_and_nothing_is_answered():
             await until(lambda: served.closed("malformed") == 1)
             assert served.responder.seen == []
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_a_client_that_ends_within_the_header_is_closed():
@@ -87,7 +87,7 @@ def test_a_client_that_ends_within_the_header_is_closed():
             assert await read_message(client) is None
             await until(lambda: served.closed("client") == 1)
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_who_is_not_listed_is_not_believed():
@@ -97,7 +97,7 @@ def test_who_is_not_listed_is_not_believed():
             assert await read_message(client) is None  # it begins with the length of a message that never is whole
             assert served.responder.seen == []
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_only_the_begin_of_a_connection_is_a_header():
@@ -109,4 +109,4 @@ def test_only_the_begin_of_a_connection_is_a_header():
             assert await read_message(client) is None
             assert sources(served) == [LOOPBACK]
 
-    asyncio.run(check())
+    run_in_worker_loop(check())

@@ -1,12 +1,11 @@
 """UDP: whose turn it is, in both datapaths: sockets that come, go, fail and rest, and are drained at the end."""
 
-import asyncio
 import errno
 import time
 
 import pytest
 from datapaths import DATAPATHS, TURNS, serving
-from doubles import QUERY, EchoResponder, receive, response_to, udp_client, until
+from doubles import QUERY, EchoResponder, receive, response_to, run_in_worker_loop, udp_client, until
 
 
 @pytest.fixture(params=DATAPATHS, ids=lambda kind: kind.__name__)
@@ -24,7 +23,7 @@ def test_a_removed_socket_is_left_alone_and_can_come_back(kind):
                 served.path.add(served.socks[0])
                 assert await receive(client) == response_to(QUERY)
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_drain_answers_what_waits_without_the_loop(kind):
@@ -37,7 +36,7 @@ def test_drain_answers_what_waits_without_the_loop(kind):
                 served.path.drain(5.0)
                 assert served.path.received == 4 * TURNS[kind]
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_drain_ends_in_time(kind):
@@ -56,7 +55,7 @@ def test_drain_ends_in_time(kind):
                 assert time.monotonic() - start < 0.6
                 assert TURNS[kind] <= served.path.received < 5 * TURNS[kind]
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_a_socket_that_fails_rests_and_is_read_again(kind):
@@ -72,7 +71,7 @@ def test_a_socket_that_fails_rests_and_is_read_again(kind):
             served.path.remove(failing)
             served.path.add(served.socks[0])
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
 
 
 def test_a_socket_removed_while_it_rests_stays_removed(kind):
@@ -86,4 +85,4 @@ def test_a_socket_removed_while_it_rests_stays_removed(kind):
                 assert await receive(client, 0.3) is None
             served.path.add(served.socks[0])
 
-    asyncio.run(check())
+    run_in_worker_loop(check())
