@@ -59,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The entries of the plain ways are made one behind the other, as those of HotPath were.
         plain = _Plain(known)
         ways: dict[str, _Respond] = {
-            "HotPath: end guessed, values octets": known.respond_batch,
-            "end always searched for": plain.search,
-            "values tuples in a list a key": plain.tuples,
-            "end searched for, values tuples": plain.search_tuples,
+            "HotPath: whole messages, values octets": known.respond_batch,
+            "keys end with the question, whose end is guessed": plain.guess,
+            "and is always searched for": plain.search,
+            "guessed, values tuples in a list a key": plain.tuples,
+            "searched for, values tuples": plain.search_tuples,
             "HotPath: PTR from a region": partial(_respond_uncached, regions),
             "Engine": _EngineLoop(snapshot).respond_batch,
         }
@@ -99,11 +100,11 @@ def _compare_singly(path: HotPath, rounds: int, batches: int) -> None:
     def ask(*, searching: bool) -> int:
         for octets in chance.choices(queries, k=64 * batches):
             if searching:
-                path._behind = 0  # never right
+                path._kind = 0  # never right
             path.respond(octets, _SOURCE, over_tcp=True)
         return 64 * batches
 
-    ways = {"HotPath.respond: end guessed": partial(ask, searching=False), "searched for": partial(ask, searching=True)}
+    ways = {"HotPath.respond: whole messages": partial(ask, searching=False), "not usual": partial(ask, searching=True)}
     print_ways(f"{_NAMES} names one by one, ns a message", time_ways(ways, rounds))
 
 
@@ -128,13 +129,32 @@ class _Plain:
 
     def __init__(self, path: HotPath) -> None:
         self._path = path
-        cache = path._caches[1]
+        cache = {key.removesuffix(_OPT): rest for key, rest in path._caches[1].items()}
         self._octets = {bytes(bytearray(key)): bytes(bytearray(rest)) for key, rest in cache.items()}
         self._tuples: dict[bytes, list[Any]] = {}
         for key, rest in cache.items():
             head, account = path._forms.known[1][rest[-1]]
             entry = (head, bytes(bytearray(rest[:-1])), len(rest) - 1, account)
             self._tuples[bytes(bytearray(key))] = [None, entry, None, None, None]
+
+    def guess(self, batch: Batch) -> None:
+        path, done, behind = self._path, batch.responses.append, len(_OPT) + 2
+        assert path._clients.issuperset(batch.senders)
+        find_tail, find, forms = path._tails.known.get, self._octets.get, path._forms.known
+        for slot, size in zip(batch.slots, batch.sizes, strict=False):
+            message = slot[2:size]
+            end = size - behind
+            kind, expected = find_tail(message[end : end + HEAD], UNKNOWN)
+            if expected == behind:
+                rest = find(message[:end].lower())
+                if rest is not None:
+                    head, account = forms[kind][rest[-1]]
+                    account[0] += 1
+                    slot[2:12] = head
+                    end += 2
+                    after = end + len(rest)
+                    slot[end:after] = rest
+                    done(after - 1)
 
     def search(self, batch: Batch) -> None:
         path, done = self._path, batch.responses.append
@@ -157,7 +177,7 @@ class _Plain:
                     done(after - 1)
 
     def tuples(self, batch: Batch) -> None:
-        path, done, behind = self._path, batch.responses.append, self._path._behind
+        path, done, behind = self._path, batch.responses.append, len(_OPT) + 2
         assert path._clients.issuperset(batch.senders)
         find_tail, find = path._tails.known.get, self._tuples.get
         for slot, size in zip(batch.slots, batch.sizes, strict=False):
@@ -216,6 +236,7 @@ def _make(snapshot: Snapshot) -> HotPath:
     path.respond(_query(_ADDRESSES[0]), _SOURCE, over_tcp=False)
     path._clients.add(_SENDER)
     path._behind = len(_OPT) + 2
+    path._usual[1] = _OPT
     return path
 
 
@@ -227,7 +248,7 @@ def _learn(snapshot: Snapshot) -> HotPath:
         path.respond(octets, _SOURCE, over_tcp=False)
         rest = path._find(key, 1)
         assert rest is not None
-        path._keep(key, 1, rest)
+        path._keep(key + _OPT, 1, rest)
     return path
 
 

@@ -21,7 +21,7 @@ from blackhole_guard.answering.engine import Answered, Engine
 from blackhole_guard.answering.forms import Forms
 from blackhole_guard.answering.policy import Policy
 from blackhole_guard.answering.regions import Regions
-from blackhole_guard.answering.tails import HEAD, KINDS, UNKNOWN, Tails
+from blackhole_guard.answering.tails import HEAD, KINDS, UNKNOWN, USUAL, Tails
 from blackhole_guard.answering.tally import Tally, find_lane
 from blackhole_guard.answering.zone_reader import ShelfReader
 from blackhole_guard.wire.codes import Opcode, RRClass, RRType
@@ -34,6 +34,7 @@ _ONE_IN = 16  # answers of the engine is learned from when there are so many, so
 _AT_ONCE = 256  # keys that are looked up to go next
 _LEAST_LEARNED = 4096  # answers of the engine before all that was learned from them may be forgotten
 _MOST_CLIENTS = 1 << 16
+_MOST_SCORE = 1 << 16  # messages
 _PTR_IN = int(RRType.PTR).to_bytes(2) + int(RRClass.IN).to_bytes(2)  # the end of a question for the name of an address
 _PERSONAL = frozenset((Refusal.CLIENT, Refusal.TRANSFER))  # these depend on more than the octets
 
@@ -47,55 +48,73 @@ class HotPath:
         self._tails = Tails(answers_nsid=policy.nsid is not None)
         self._forms = Forms()
         self._regions = Regions(zones, tally, self._forms)
-        # By kind of OPT: message up to the end of the question -> what follows it in the response, and its form.
+        # By kind of OPT: message without the ID, in lower case, with the usual tail -> what follows the question in the
+        # response, and its form.
         self._caches: tuple[dict[bytes, bytes], ...] = tuple({} for _ in range(KINDS))
         self._oldest: tuple[list[bytes], ...] = tuple([] for _ in range(KINDS))  # keys that go next, the first one last
         self._clients: set[int | bytes] = set()  # who may ask, as far as they have asked
         self._answered = 0  # by the engine
         self._began = 0  # `_answered` when what is known began to be learned
         self._behind = 2  # of the last message: octets from the question's end to its own, and the two of the ID
+        self._kind = 0  # of the last message's OPT
+        self._usual = list(USUAL)  # by kind of OPT: the tail that keys have, whatever the message has
+        self._score = 0  # messages with those tails, less those with others, as far as they were counted
 
     def respond_batch(self, batch: Batch) -> None:
         """Answer the messages of a batch, in their places."""
         sizes = batch.sizes if self._clients.issuperset(batch.senders) else self._sift(batch)
         lane, done = int(batch.is_ipv6), batch.responses.append
-        find_tail, find_in_region, forms = self._tails.known.get, self._regions.find, self._forms.known
-        caches, finders = self._caches, [cache.get for cache in self._caches]
+        find_tail, find_in_region, tails, caches = self._tails.known.get, self._regions.find, self._usual, self._caches
         room = _MOST - sum(map(len, caches))
-        behind, rest = self._behind, None
+        kind, behind, unusual, spare = self._kind, self._behind, 0, None
+        find, usual, forms = caches[kind].get, len(tails[kind]) + 2, self._forms.known[kind]
         for slot, size in zip(batch.slots, sizes, strict=False):
             message = slot[2:size]
-            end = size - behind
-            kind, expected = find_tail(message[end : end + HEAD], UNKNOWN)
-            if expected == behind:
-                key = message[:end].lower()
-                rest = finders[kind](key)
+            end = size - usual
+            rest = find(message)
+            if rest is None:
+                unusual += 1
+                end = size - behind
+                asked, expected = find_tail(message[end : end + HEAD], UNKNOWN)
+                if expected == behind:
+                    begin = message[:end].lower()
+                    key = begin + tails[asked]
+                    if asked != kind:
+                        kind = asked
+                        find, usual, forms = caches[kind].get, len(tails[kind]) + 2, self._forms.known[kind]
+                        rest = find(key)
+                    elif key != message:
+                        rest = find(key)
+                    if rest is None:
+                        rest = find_in_region(begin, kind)
+                        if room > 0 and rest is not None:
+                            caches[kind][key] = rest
+                            room -= 1
+                        elif rest is not None:
+                            spare = key, kind, rest
                 if rest is None:
-                    rest = find_in_region(key, kind)
-                    if room > 0 and rest is not None:
-                        caches[kind][key] = rest
-                        room -= 1
-                if rest is not None:
-                    head, account = forms[kind][rest[-1]]
-                    account[lane] += 1
-                    slot[2:12] = head
-                    end += 2
-                    after = end + len(rest)
-                    slot[end:after] = rest
-                    done(after - 1)
-                    continue
-                # The end of any message looks as if no OPT were behind it: where the question ends must be right, too.
-                if size > 0 and key.find(0, 10) + 5 == end:
-                    self._respond_anew(batch, key, kind)
+                    # The end of any message looks as if no OPT were behind it: where the question ends must be right.
+                    if expected == behind and size > 0 and begin.find(0, 10) + 5 == end:
+                        self._respond_anew(batch, begin, kind)
+                    else:
+                        self._respond_slowly(batch)
+                        behind = self._behind
                     room -= 1
                     continue
-            rest = None
-            self._respond_slowly(batch)
-            behind = self._behind
-            room -= 1
+            head, account = forms[rest[-1]]
+            account[lane] += 1
+            slot[2:12] = head
+            end += 2
+            after = end + len(rest)
+            slot[end:after] = rest
+            done(after - 1)
+        self._kind = kind
         # Without room one of a batch is kept, so that what is asked often comes in, and a scan pushes out little.
-        if room <= 0 and rest is not None and key not in caches[kind]:
-            self._keep(key, kind, rest)
+        if spare is not None and spare[0] not in caches[spare[1]]:
+            self._keep(*spare)
+        self._score = min(self._score + len(sizes) - 2 * unusual, _MOST_SCORE)
+        if self._score < -_MOST_SCORE:
+            self._reconsider(message)
 
     def forget(self, most: int) -> bool:
         """Let go of so many cached responses; returns whether there may be more. Nothing may be asked afterwards.
@@ -147,13 +166,12 @@ class HotPath:
 
     def respond(self, octets: bytes, source: bytes, *, over_tcp: bool) -> bytes | None:
         """Answer one message, as `Engine.respond` does."""
-        # Guessed as in a batch: 0.3 us of 1.1 for a message that is known (python -m bench.hot_path).
-        end = len(octets) - self._behind + 2
-        kind, expected = self._tails.known.get(octets[end : end + HEAD], UNKNOWN)
-        if expected == self._behind and source in self._clients:
-            rest = self._find(octets[2:end].lower(), kind)
+        if source in self._clients:
+            kind = self._kind
+            rest = self._caches[kind].get(octets[2:])
             if rest is not None:
-                return self._complete(octets, end, kind, rest, find_lane(source, over_tcp=over_tcp))
+                lane = find_lane(source, over_tcp=over_tcp)
+                return self._complete(octets, len(octets) - len(self._usual[kind]), kind, rest, lane)
         key = _find_key(octets)
         self._behind = len(octets) - len(key)
         return self._respond(octets, key, source, over_tcp)
@@ -163,9 +181,11 @@ class HotPath:
         if source in self._clients or self._admit(source, source):
             end = 2 + len(key)
             kind = self._tails.find_kind(octets[end:])
-            rest = self._find(key, kind) if kind != UNKNOWN[0] else None
-            if rest is not None:
-                return self._complete(octets, end, kind, rest, find_lane(source, over_tcp=over_tcp))
+            if kind != UNKNOWN[0]:
+                self._kind = kind
+                rest = self._find(key, kind)
+                if rest is not None:
+                    return self._complete(octets, end, kind, rest, find_lane(source, over_tcp=over_tcp))
         return self._ask_engine(octets, key, kind, source, over_tcp)
 
     def _complete(self, octets: bytes, end: int, kind: int, rest: bytes, lane: int) -> bytes:
@@ -184,11 +204,12 @@ class HotPath:
         return answered.response
 
     def _find(self, key: bytes, kind: int) -> bytes | None:
-        rest = self._caches[kind].get(key)
+        whole = key + self._usual[kind]
+        rest = self._caches[kind].get(whole)
         if rest is None:
             rest = self._regions.find(key, kind)
             if rest is not None and sum(map(len, self._caches)) < _MOST:
-                self._caches[kind][key] = rest
+                self._caches[kind][whole] = rest
         return rest
 
     def _keep(self, key: bytes, kind: int, rest: bytes) -> None:
@@ -203,6 +224,19 @@ class HotPath:
                 oldest.reverse()
             del self._caches[fullest][oldest.pop()]
         self._caches[kind][key] = rest
+
+    def _reconsider(self, message: bytes) -> None:
+        """Choose the tail of a message, without its ID, for keys: most have others than those that were chosen before.
+
+        What was learned of that kind is forgotten, and soon known again.
+        """
+        self._score = 0
+        tail = message[message.find(0, 10) + 5 :]
+        kind, size = self._tails.known.get(tail[:HEAD], UNKNOWN)
+        if size == len(tail) + 2 and len(tail) == len(self._usual[kind]) and tail != self._usual[kind]:
+            self._usual[kind] = tail
+            self._caches[kind].clear()
+            self._oldest[kind].clear()
 
     def _start_over(self) -> None:
         """Forget everything that was learned, as all forms are taken: what is asked now is soon known again."""
@@ -230,7 +264,7 @@ class HotPath:
         if form is None or key[-4:].islower():
             return
         rest = response[2 + len(key) :] + form
-        self._keep(key, kind, rest)
+        self._keep(key + self._usual[kind], kind, rest)
         if key.endswith(_PTR_IN) and answer.zone is not None and answer.cut is None:
             # A CNAME may lead to what is not there: that is no neighbour's answer.
             is_missing = answer.outcome is Outcome.NXDOMAIN and not answer.sections.answer

@@ -12,6 +12,14 @@ from blackhole_guard.wire.errors import WireError
 
 KINDS = 5  # none; an OPT; with DO; with NSID asked for; with both
 UNKNOWN = (KINDS + 1, 0)
+# A tail of each kind, as most messages have it.
+USUAL = (
+    b"",
+    bytes.fromhex("00 0029 04d0 00000000 0000"),
+    bytes.fromhex("00 0029 04d0 00008000 0000"),
+    bytes.fromhex("00 0029 04d0 00000000 0004 0003 0000"),
+    bytes.fromhex("00 0029 04d0 00008000 0004 0003 0000"),
+)
 HEAD = 15  # octets: the OPT up to and with the length of its first option
 
 _MOST_KNOWN = 4096

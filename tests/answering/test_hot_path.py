@@ -32,11 +32,12 @@ from blackhole_guard.wire.names import pack_name
 LIMITS = {
     "as they are": {},
     "small": {
-        hot_path: {"_MOST": 4, "_MOST_CLIENTS": 2, "_ONE_IN": 2, "_AT_ONCE": 3},
+        hot_path: {"_MOST": 4, "_MOST_CLIENTS": 2, "_ONE_IN": 2, "_AT_ONCE": 3, "_MOST_SCORE": 2},
         regions: {"_MOST": 5, "_MOST_ENDINGS": 9, "_MOST_SHELVES": 2, "_ONE_IN": 1},
         tails: {"_MOST_KNOWN": 3},
         forms: {"_MOST": 12},
     },
+    "usual tails often chosen anew": {hot_path: {"_MOST_SCORE": 3}},
     "shelves at hand": {regions: {"_ONE_IN": 1}},
     "no regions": {regions: {"_MOST_ENDINGS": 0}},
     "few forms": {forms: {"_MOST": 3}},
@@ -293,6 +294,29 @@ class TestMemory:
         for batch in batches:
             for each in batch:
                 both.ask(each.octets)
+
+    @pytest.mark.parametrize(("options", "is_usual"), [(b"", True), (option(COOKIE, b"12345678"), False)])
+    def test_keys_get_the_tail_that_most_messages_have_unless_it_has_options(
+        self, both, monkeypatch, options, is_usual
+    ):
+        monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)
+        tail = opt(options, size=1472)
+        batch = [Sent(compose(recase(name, case), tail=(tail, 0, 1))) for name in (WEB, GONE) for case in (0, 0xFF)]
+        for _ in range(60):
+            both.ask_batch(batch, is_ipv6=False)
+        kept = {key for cache in both.hot._caches for key in cache}
+        assert len(kept) == 2
+        assert all(key.endswith(tail) is is_usual for key in kept)
+        both.forbid_engine()
+        both.ask_batch([Sent(compose(name, tail=(opt(size=512), 0, 1))) for name in (WEB, GONE)], is_ipv6=False)
+
+    def test_the_tail_of_keys_stays_while_no_other_is_more_usual(self, both, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)
+        usual, other = (Sent(compose(GONE, tail=(opt(size=size), 0, 1))) for size in (1232, 4096))
+        for _ in range(200):
+            both.ask_batch([other, usual, other, usual], is_ipv6=False)
+        (key,) = both.hot._caches[1]
+        assert key.endswith(opt(size=1232))
 
     def test_one_address_teaches_what_holds_for_its_neighbours(self, both):
         both.ask(compose(GONE))
