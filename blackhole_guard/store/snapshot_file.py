@@ -7,8 +7,9 @@ behind LMDB's pages, which it does not mind: a magic, the version of the format,
 import contextlib
 import os
 import struct
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain
 
 import lmdb
@@ -22,6 +23,9 @@ from blackhole_guard.wire.records import RRset
 
 FORMAT = 2  # of what stands under which key; another one is built anew from the sources
 MODE = 0o640  # of the store's files: whoever may read the zones may be put into the group
+
+# ISA-L's takes 0.1 ns an octet, zlib's 0.55: 45 ms of a restart with a million PTRs (python -m bench starts).
+_crc32: Callable[[bytes, int], int] = import_module("isal.isal_zlib" if find_spec("isal") else "zlib").crc32
 
 _TRAILER = struct.Struct(">8sIQI")
 _MAGIC = b"BHGUARD\n"
@@ -110,7 +114,7 @@ def _sum(descriptor: int, length: int) -> tuple[int, int]:
     """Sum up the octets of a file, up to a length: how many there were, and their CRC-32."""
     checksum = position = 0
     while chunk := os.pread(descriptor, min(_CHUNK, length - position), position):
-        checksum = zlib.crc32(chunk, checksum)
+        checksum = _crc32(chunk, checksum)
         position += len(chunk)
     return position, checksum
 
