@@ -144,7 +144,7 @@ class _Plain:
         for slot, size in zip(batch.slots, batch.sizes, strict=False):
             message = slot[2:size]
             end = size - behind
-            kind, expected = find_tail(message[end : end + HEAD], UNKNOWN)
+            kind, expected, _ = find_tail(message[end : end + HEAD], UNKNOWN)
             if expected == behind:
                 rest = find(message[:end].lower())
                 if rest is not None:
@@ -164,7 +164,7 @@ class _Plain:
             message = slot[2:size]
             key = message.lower()
             end = key.find(0, 10) + 5
-            kind, expected = find_tail(message[end : end + HEAD], UNKNOWN)
+            kind, expected, _ = find_tail(message[end : end + HEAD], UNKNOWN)
             if expected == size - end:
                 rest = find(key[:end])
                 if rest is not None:
@@ -183,7 +183,7 @@ class _Plain:
         for slot, size in zip(batch.slots, batch.sizes, strict=False):
             message = slot[2:size]
             end = size - behind
-            kind, expected = find_tail(message[end : end + HEAD], UNKNOWN)
+            kind, expected, _ = find_tail(message[end : end + HEAD], UNKNOWN)
             if expected == behind:
                 entry = find(message[:end].lower())
                 if entry is not None and entry[kind] is not None:
@@ -203,7 +203,7 @@ class _Plain:
             message = slot[2:size]
             key = message.lower()
             end = key.find(0, 10) + 5
-            kind, expected = find_tail(message[end : end + HEAD], UNKNOWN)
+            kind, expected, _ = find_tail(message[end : end + HEAD], UNKNOWN)
             if expected == size - end:
                 entry = find(key[:end])
                 if entry is not None and entry[kind] is not None:
@@ -236,7 +236,7 @@ def _make(snapshot: Snapshot) -> HotPath:
     path.respond(_query(_ADDRESSES[0]), _SOURCE, over_tcp=False)
     path._clients.add(_SENDER)
     path._behind = len(_OPT) + 2
-    path._usual[1] = _OPT
+    path._tails.choose(_OPT)
     return path
 
 

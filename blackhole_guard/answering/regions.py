@@ -33,6 +33,7 @@ _TYPE = 4  # octets of QTYPE and QCLASS
 _HEAD = Struct("!HHHHH")  # flags and counts
 # A label that is an octet -> twice the octet, and whether it is that of the first or the last address of a network.
 _HOSTS = {bytes((len(str(octet)),)) + str(octet).encode(): (2 * octet, octet in (0, 255)) for octet in range(256)}
+_A_HOST = b"\x010"
 _OCTETS = {label: bytes((twice // 2,)) for label, (twice, _) in _HOSTS.items()}
 _IPV4_SHELF_KEY = 4  # octets: the family's, and three of the address
 _IPV6_KEY = _HEADER + 64 + len(IP6_ARPA) + _TYPE  # octets of the key of a whole IPv6 address
@@ -74,6 +75,8 @@ class Regions:
         self._known: dict[bytes, Region] = {}  # question from the region's name on -> region
         self._ipv6_sizes: tuple[int, ...] = ()  # octets of those in IPv6
         self._places: dict[bytes, _Place] = {}  # question from the second label on, where the first is a host's
+        # Header and first label, where that is a host's -> the header, twice the octet, whether it is an edge.
+        self._starts: dict[bytes, tuple[bytes, int, bool]] = {}
         self._endings = 0
         self._asked = 0
 
@@ -89,25 +92,36 @@ class Regions:
         try:
             second = key[_HEADER] + _HEADER + 1
             place = self._places.get(key[second:])
-            if place is None:
-                return self._find_far(key, kind, second)
-            host, is_edge = _HOSTS[key[_HEADER:second]]
-            return _read(place, key, kind, host, is_edge)
+            if place is None and len(key) == _IPV6_KEY:
+                place, host, is_edge = self._find_ipv6(key)
+                header = key[:_HEADER]
+            else:
+                header, host, is_edge = self._starts[key[:second]]
+                if place is None:
+                    place = self._find_far(key, second)
+            shelf, first, last, endings = place
+            found, missing = endings[kind][header]
+            if first <= host <= last:
+                at = host - first + 2
+                offset = shelf[at] << 8 | shelf[at + 1]
+            else:
+                offset = _find_in_list(shelf, host // 2) if last < first else 0
+            if not offset:
+                return missing[is_edge][len(key)]
+            if offset == _APART:
+                return None
+            return b"".join((shelf[offset + 1 : offset + 1 + shelf[offset]], found[is_edge]))
         except LookupError:
             return None
 
-    def _find_far(self, key: bytes, kind: int, second: int) -> bytes | None:
-        """Find the same where the shelf is not at hand. Raises LookupError where `find` returns None."""
-        if len(key) == _IPV6_KEY:
-            return self._find_ipv6(key, kind)
+    def _find_far(self, key: bytes, second: int) -> _Place:
+        """Find the shelf of an IPv4 address where it is not at hand. Raises LookupError where `find` returns None."""
         third = second + 1 + key[second]
         region = self._known.get(key[third:])
         if region is not None:
             prefix = region.prefix + _OCTETS[key[second:third]]
         else:
-            region = self._known.get(key[second:])
-            if region is None:
-                return None
+            region = self._known[key[second:]]
             prefix = region.prefix
         if len(prefix) != _IPV4_SHELF_KEY:
             raise LookupError("a label too few or too many for an address of this region")
@@ -117,20 +131,18 @@ class Regions:
             if len(self._places) >= _MOST_SHELVES:
                 self._places.clear()
             self._places[key[second:]] = place
-        host, is_edge = _HOSTS[key[_HEADER:second]]
-        return _read(place, key, kind, host, is_edge)
+        return place
 
-    def _find_ipv6(self, key: bytes, kind: int) -> bytes | None:
+    def _find_ipv6(self, key: bytes) -> tuple[_Place, int, bool]:
+        """Find the shelf of an IPv6 address, twice its last octet, and whether it is an edge. Raises as `_find_far`."""
         nibbles = key[_HEADER + 63 : _HEADER : -2]
-        if key[_HEADER : _HEADER + 64 : 2] != _DOTS or not _NIBBLES.issuperset(nibbles):
-            return None
-        address = bytes.fromhex(nibbles.decode())
-        for size in self._ipv6_sizes:
-            region = self._known.get(key[_IPV6_KEY - size :])
-            if region is not None:
-                place = self._reach(region.prefix + address[:15], region)
-                return _read(place, key, kind, 2 * address[15], address[8:] in _EDGES)
-        return None
+        if key[_HEADER : _HEADER + 64 : 2] == _DOTS and _NIBBLES.issuperset(nibbles):
+            address = bytes.fromhex(nibbles.decode())
+            for size in self._ipv6_sizes:
+                region = self._known.get(key[_IPV6_KEY - size :])
+                if region is not None:
+                    return self._reach(region.prefix + address[:15], region), 2 * address[15], address[8:] in _EDGES
+        raise LookupError("no IPv6 address in a region that is known")
 
     def _reach(self, key: bytes, region: Region) -> _Place:
         shelf = self._find_shelf(key)
@@ -148,6 +160,7 @@ class Regions:
         """Forget all regions."""
         self._known.clear()
         self._places.clear()
+        self._starts.clear()
         self._ipv6_sizes = ()
         self._endings = 0
 
@@ -231,6 +244,8 @@ class Regions:
             if forms[0] is not None and forms[1] is not None:
                 endings[header] = (opt + forms[0], opt + forms[1]), ({}, {})
                 self._endings += 1
+                if header + _A_HOST not in self._starts:
+                    self._starts.update((header + label, (header, *host)) for label, host in _HOSTS.items())
         return endings.get(header)
 
     def _account(self, zone: ServedZone, shape: Shape, outcome: Outcome) -> Account:
@@ -259,22 +274,6 @@ def _shift(octets: bytes, pointers: Iterable[int], by: int) -> bytes:
     for at in pointers:
         shifted[at : at + 2] = (int.from_bytes(shifted[at : at + 2]) + by).to_bytes(2)
     return bytes(shifted)
-
-
-def _read(place: _Place, key: bytes, kind: int, host: int, is_edge: bool) -> bytes | None:
-    """Read the answer for a host off a place, as `Regions.find` does. Raises LookupError."""
-    shelf, first, last, endings = place
-    found, missing = endings[kind][key[:_HEADER]]
-    if first <= host <= last:
-        at = host - first + 2
-        offset = shelf[at] << 8 | shelf[at + 1]
-    else:
-        offset = _find_in_list(shelf, host // 2) if last < first else 0
-    if not offset:
-        return missing[is_edge][len(key)]
-    if offset == _APART:
-        return None
-    return b"".join((shelf[offset + 1 : offset + 1 + shelf[offset]], found[is_edge]))
 
 
 def _find_in_list(shelf: Shelf, octet: int) -> int:

@@ -11,9 +11,10 @@ from blackhole_guard.wire.edns import Edns, parse_opt
 from blackhole_guard.wire.errors import WireError
 
 KINDS = 5  # none; an OPT; with DO; with NSID asked for; with both
-UNKNOWN = (KINDS + 1, 0)
+UNKNOWN = (KINDS + 1, 0, False)
+_NONE = {b"": (0, 2, True)}
 # A tail of each kind, as most messages have it.
-USUAL = (
+_USUAL = (
     b"",
     bytes.fromhex("00 0029 04d0 00000000 0000"),
     bytes.fromhex("00 0029 04d0 00008000 0000"),
@@ -31,9 +32,11 @@ class Tails:
 
     def __init__(self, *, answers_nsid: bool) -> None:
         self._answers_nsid = answers_nsid
-        # First HEAD octets of a tail -> its kind, and how many octets the whole tail then has, and 2 for the ID. With
-        # one option at most, those octets say that everything fits together, whatever stands in the option.
-        self.known: dict[bytes, tuple[int, int]] = {b"": (0, 2)}
+        # First HEAD octets of a tail -> its kind; how many octets the whole tail then has, and 2 for the ID; whether it
+        # is the usual one. With one option at most, those octets say that everything fits together, whatever stands in
+        # the option.
+        self.known: dict[bytes, tuple[int, int, bool]] = dict(_NONE)
+        self.usual = list(_USUAL)  # by kind: the one that keys have, whatever the message has
 
     def kind_of(self, edns: Edns | None) -> int:
         """Give the kind of an OPT that was read; its version is 0."""
@@ -47,7 +50,7 @@ class Tails:
         Returns:
             That of UNKNOWN where it is no OPT of version 0 with nothing behind it.
         """
-        kind, size = self.known.get(tail[:HEAD], UNKNOWN)
+        kind, size, _ = self.known.get(tail[:HEAD], UNKNOWN)
         if size == len(tail) + 2:
             return kind
         if len(tail) < _OPT.size or tail[0]:
@@ -62,7 +65,19 @@ class Tails:
         kind = self.kind_of(edns)
         if not length or length == 4 + int.from_bytes(tail[HEAD - 2 : HEAD]):
             if len(self.known) == _MOST_KNOWN:
-                self.known.clear()
-                self.known[b""] = (0, 2)
-            self.known[tail[:HEAD]] = (kind, len(tail) + 2)
+                self._forget()
+            self.known[tail[:HEAD]] = (kind, len(tail) + 2, tail == self.usual[kind])
         return kind
+
+    def choose(self, tail: bytes) -> int | None:
+        """Take a tail for the usual one of its kind, if it is as short; returns the kind, None if all is as it was."""
+        kind = self.find_kind(tail)
+        if kind == UNKNOWN[0] or len(tail) != len(self.usual[kind]) or tail == self.usual[kind]:
+            return None
+        self.usual[kind] = tail
+        self._forget()
+        return kind
+
+    def _forget(self) -> None:
+        self.known.clear()
+        self.known.update(_NONE)
