@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from peer_programs import find_program
 
 from blackhole_guard.cli import reading
@@ -14,6 +15,10 @@ IN_CI = os.environ.get("CI", "").lower() == "true"
 HERE = Path(__file__).parent
 # Many queries and many loads: what of ours they run, the tests of its room run, too, and these know where it is wrong.
 UNTRACED = {"bench", "conformance", "endurance"}
+
+# How long an example takes says more of what else the machine does.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
