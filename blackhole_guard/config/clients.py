@@ -12,6 +12,7 @@ from blackhole_guard.config.values import parse_address, parse_block, parse_numb
 CLIENT_GROUPS = ("local", "loopback", "any")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,24}")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}\$?(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?")
+_HIGHEST_ID = 2**32 - 2  # of a user or group: uid_t and gid_t have 32 bits, of which all set means none (chown(2))
 _LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 
 
@@ -109,6 +110,7 @@ def parse_account(text: str) -> str:
     """Check the name or the number of a user or a group."""
     if ":" in text or not _USER.fullmatch(text):
         raise ValueProblem(f"`{quote(text)}` is no user or group", "write one name, or one number")
+    _check_id(text)
     return text
 
 
@@ -116,4 +118,12 @@ def parse_user(text: str) -> str:
     """Check `user` or `user:group`."""
     if not _USER.fullmatch(text):
         raise ValueProblem(f"`{quote(text)}` is no user", "write `user`, or `user:group`")
+    for part in text.split(":"):
+        _check_id(part)
     return text
+
+
+def _check_id(text: str) -> None:
+    """Check a user or a group that is written as a number."""
+    if text.isdecimal() and int(text) > _HIGHEST_ID:
+        raise ValueProblem(f"{quote(text)} is no number of a user or group", f"{_HIGHEST_ID} is the highest")

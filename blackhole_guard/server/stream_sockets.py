@@ -17,6 +17,7 @@ from blackhole_guard.server.privileges import User, acting_as
 _LONGEST_NAME = 107  # octets of a unix socket's address (unix(7))
 _UMASK = 0o117  # leaves 0660
 _BACKLOG = 128
+_HIGHEST_GROUP = 2**32 - 2  # gid_t has 32 bits, of which all set means none (chown(2))
 
 
 def open_stream_socket(path: str, setting: str, *, user: User | None, group: str | None) -> socket.socket:
@@ -70,8 +71,12 @@ def find_uids(users: tuple[str, ...], setting: str, *, user: User | None) -> fro
 
 def _find_group(group: str) -> int:
     """Look up a group. Raises OSError."""
+    if group.isdecimal():
+        if int(group) > _HIGHEST_GROUP:
+            raise OSError(errno.EINVAL, f"{group} is no number of a group; {_HIGHEST_GROUP} is the highest")
+        return int(group)
     try:
-        return int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+        return grp.getgrnam(group).gr_gid
     except KeyError as error:
         raise OSError(errno.ENOENT, f"there is no group {group}; `groupadd --system {group}` makes one") from error
 

@@ -129,7 +129,7 @@ def test_what_is_no_network(text):
         parse_network(text)
 
 
-@pytest.mark.parametrize("text", ["bind", "112", "_dns", "systemd-resolve"])
+@pytest.mark.parametrize("text", ["bind", "112", "4294967294", "_dns", "systemd-resolve"])
 def test_an_account(text):
     assert parse_account(text) == text
 
@@ -198,3 +198,11 @@ def test_any_text_is_a_resolver_or_a_problem(text):
         assert parse_resolver(text) == text
     except ValueProblem as problem:
         assert problem.what and problem.hint
+
+
+@pytest.mark.parametrize("number", ["4294967295", "99999999999"])
+def test_a_number_that_no_user_or_group_can_have(number):
+    for parse, text in ((parse_account, number), (parse_user, number), (parse_user, f"bind:{number}")):
+        with pytest.raises(ValueProblem) as caught:
+            parse(text)
+        assert str(caught.value.what) == f"{number} is no number of a user or group"

@@ -95,6 +95,11 @@ def test_a_group_that_there_is_not_is_told(path):
         open_stream_socket(path, "leaks.dnstap.socket", user=None, group="nonesuch")
 
 
+def test_a_number_that_no_group_can_have_is_told(path):
+    with pytest.raises(ListenError, match=r"99999999999 is no number of a group; 4294967294 is the highest"):
+        open_stream_socket(path, "leaks.dnstap.socket", user=None, group="99999999999")
+
+
 @pytest.mark.root
 @pytest.mark.parametrize(("group", "gid"), [(None, 65534), ("12", 12), ("daemon", 1)])
 def test_the_file_is_the_later_users_and_the_groups(group, gid):
