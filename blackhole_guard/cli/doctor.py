@@ -38,6 +38,9 @@ _STYLES = {
 }
 
 
+_ALL_BUT_HOSTS = ("SOA",)  # the types of a finding that leak where look-ups of hosts stay in
+
+
 class Cure(Protocol):
     """Writes the lines to change in a resolver's own configuration."""
 
@@ -186,7 +189,7 @@ def _print_blocks(console: Console, blocks: list[BlockFinding]) -> None:
         shown = f"{zones}" if zones == worst else f"{worst} of {zones}"
         table.add_row(
             each.block,
-            _verdict(each.verdict, each.sinks),
+            _verdict(each.verdict, each.sinks, each.leaking),
             shown,
             _ms(each.seconds),
             each.what,
@@ -199,13 +202,15 @@ def _print_zones(console: Console, findings: list[Finding]) -> None:
     table = make_table("zone", "verdict", "ms", "how it is told", right=("ms",))
     for each in findings:
         sinks = () if each.sink is None else (each.sink,)
-        row = (format_name(each.zone.apex), _verdict(each.verdict, sinks), _ms(each.seconds), each.what)
+        verdict = _verdict(each.verdict, sinks, each.leaking)
+        row = (format_name(each.zone.apex), verdict, _ms(each.seconds), each.what)
         table.add_row(*row, style=_STYLES.get(each.verdict, "yellow"))
     console.print(table)
 
 
-def _verdict(verdict: Verdict, sinks: tuple[str, ...]) -> str:
-    return f"{verdict} to {', '.join(sinks)}" if sinks and verdict is Verdict.LEAKS else str(verdict)
+def _verdict(verdict: Verdict, sinks: tuple[str, ...], types: tuple[str, ...]) -> str:
+    text = f"{verdict} to {', '.join(sinks)}" if sinks and verdict is Verdict.LEAKS else str(verdict)
+    return f"{text}, PTR not" if types == _ALL_BUT_HOSTS else text
 
 
 def _ms(seconds: float | None) -> str:
@@ -215,6 +220,10 @@ def _ms(seconds: float | None) -> str:
 def _remarks(examined: Examined) -> list[str]:
     """What else there is to say, a line each."""
     lines = []
+    in_part = [each.block for each in group_by_block(examined.findings) if each.leaking == _ALL_BUT_HOSTS]
+    if in_part:
+        others = "look-ups of hosts (PTR) are kept, those of other types, such as SOA and TXT, leave or are made up"
+        lines.append(f"{', '.join(in_part)}: {others}")
     if examined.mapped:
         right = sum(each.is_right for each in examined.mapped)
         lines.append(f"mapped names: {right} of {len(examined.mapped)} come out right")

@@ -5,14 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blackhole_guard.leaks.doctor import Finding
-from blackhole_guard.leaks.verdicts import Verdict
+from blackhole_guard.leaks.verdicts import WORST_FIRST, Verdict
 from blackhole_guard.reserved.registry import Sink
-
-# The first that any zone of a block has is the block's.
-_WORST_FIRST = (
-    *(Verdict.HIJACKED, Verdict.LEAKS, Verdict.TIMEOUT, Verdict.SERVFAIL, Verdict.ERROR, Verdict.UNCLEAR),
-    *(Verdict.REFUSED, Verdict.LOCAL, Verdict.OURS),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +17,7 @@ class BlockFinding:
     verdict: Verdict  # of its worst zone
     verdicts: Counter[Verdict]  # of all its zones
     sinks: tuple[Sink, ...]  # that it was seen to leak to
-    leaking: tuple[str, ...]  # types that leak somewhere in it
+    leaking: tuple[str, ...]  # types that leak, or are made up, somewhere in it
     what: str  # of the first of its worst zones
     seconds: float | None  # the slowest first answer
 
@@ -37,7 +31,7 @@ def group_by_block(findings: Iterable[Finding]) -> list[BlockFinding]:
 
 
 def _summarise(block: str, group: list[Finding]) -> BlockFinding:
-    worst = min(group, key=lambda finding: _WORST_FIRST.index(finding.verdict))
+    worst = min(group, key=lambda finding: WORST_FIRST.index(finding.verdict))
     return BlockFinding(
         block=block,
         verdict=worst.verdict,

@@ -14,6 +14,9 @@ from blackhole_guard.leaks.exchanges import Exchanges, Limits, Question, Task
 from blackhole_guard.leaks.probes import Draw, make_probe
 from blackhole_guard.leaks.signatures import Kind, find_program
 from blackhole_guard.leaks.verdicts import (
+    SICK,
+    UNKNOWN,
+    WORST_FIRST,
     Answered,
     Known,
     Outcome,
@@ -43,9 +46,10 @@ class Finding:
     verdict: Verdict
     what: str  # why, in words; printable
     sink: Sink | None  # where it leaks to, as the answer shows it; None: it does not leak, or the answer does not say
-    leaking: tuple[str, ...]  # types that leak, "PTR" and "SOA"
+    leaking: tuple[str, ...]  # types that leak, or are made up: "PTR" and "SOA"
     program: Kind | None  # what the resolver is, where it answers from an empty zone of its own
     seconds: float | None  # of the first answer; None: there was none
+    is_known: bool  # whether the answers say of both types where queries end
 
 
 class DsAnswer(StrEnum):
@@ -85,15 +89,14 @@ class Examined:
     @property
     def leaks(self) -> bool:
         """Whether something of ours gets out, or is made up."""
-        return any(finding.verdict in (Verdict.LEAKS, Verdict.HIJACKED) for finding in self.findings)
+        return any(finding.verdict in SICK for finding in self.findings)
 
     @property
     def is_known(self) -> bool:
-        """Whether each zone has a verdict that says where its queries end."""
-        unknown = (Verdict.TIMEOUT, Verdict.SERVFAIL, Verdict.ERROR, Verdict.UNCLEAR)
-        verdicts = {finding.verdict for finding in self.findings}
+        """Whether it is known of each zone where its queries end."""
         # Who refuses everything may answer others.
-        return not verdicts.intersection(unknown) and verdicts != {Verdict.REFUSED}
+        refuses = {finding.verdict for finding in self.findings} == {Verdict.REFUSED}
+        return all(finding.is_known for finding in self.findings) and not refuses
 
 
 class Examination:
@@ -163,24 +166,29 @@ class Examination:
         self._findings[zone.apex] = yield from self._examine(zone)
 
     def _examine(self, zone: ReservedZone) -> Generator[Question, Outcome, Finding]:
-        probe = self._probe(zone)
-        outcome = yield Question(probe, RRType.PTR)
-        host = read_outcome(zone, probe, outcome, self._known)
-        seconds = outcome.seconds if isinstance(outcome, Answered) else None
-        if host.verdict is Verdict.TIMEOUT:
-            return _conclude(zone, host, None, seconds)
-        if host.verdict is Verdict.UNCLEAR:
-            host = settle(host, (yield Question(self._probe(zone), RRType.PTR, flags=0)))
-        elif host.verdict is Verdict.SERVFAIL:
-            host = yield from self._ask_unvalidated(zone, host)
-        probe = self._probe(zone)
-        hunt = read_outcome(zone, probe, (yield Question(probe, RRType.SOA)), self._known)
-        return _conclude(zone, host, hunt, seconds)
+        host, seconds = yield from self._ask_for(zone, RRType.PTR)
+        readings = {"PTR": host}
+        if host.verdict is not Verdict.TIMEOUT:
+            readings["SOA"], _ = yield from self._ask_for(zone, RRType.SOA)
+        return _conclude(zone, readings, seconds)
 
-    def _ask_unvalidated(self, zone: ReservedZone, failed: Reading) -> Generator[Question, Outcome, Reading]:
+    def _ask_for(self, zone: ReservedZone, qtype: RRType) -> Generator[Question, Outcome, tuple[Reading, float | None]]:
+        """Ask for fresh names; gives also how long the first answer took, None where there was none."""
+        probe = self._probe(zone)
+        outcome = yield Question(probe, qtype)
+        found = read_outcome(zone, probe, outcome, self._known)
+        if found.verdict is Verdict.UNCLEAR:
+            found = settle(found, (yield Question(self._probe(zone), qtype, flags=0)))
+        elif found.verdict is Verdict.SERVFAIL:
+            found = yield from self._ask_unvalidated(zone, qtype, found)
+        return found, outcome.seconds if isinstance(outcome, Answered) else None
+
+    def _ask_unvalidated(
+        self, zone: ReservedZone, qtype: RRType, failed: Reading
+    ) -> Generator[Question, Outcome, Reading]:
         """Find out whether it is validation that fails: then somebody does answer."""
         probe = self._probe(zone)
-        outcome = yield Question(probe, RRType.PTR, flags=RD | CD, dnssec_ok=True)
+        outcome = yield Question(probe, qtype, flags=RD | CD, dnssec_ok=True)
         found = read_outcome(zone, probe, outcome, self._known)
         if found.verdict is Verdict.LEAKS:
             return found  # what comes back is not believed, but it went out
@@ -192,17 +200,26 @@ class Examination:
         return make_probe(zone, self._draw, self._known.delegated)
 
 
-def _conclude(zone: ReservedZone, host: Reading, hunt: Reading | None, seconds: float | None) -> Finding:
-    """Put what PTR and SOA got together: the worse counts, if it is a leak."""
-    readings = {"PTR": host} if hunt is None else {"PTR": host, "SOA": hunt}
-    leaking = tuple(qtype for qtype, reading in readings.items() if reading.verdict is Verdict.LEAKS)
-    decides = readings[leaking[0]] if leaking else host
-    if host.verdict is Verdict.HIJACKED:
-        decides = host
-    what = decides.what
-    if leaking == ("SOA",) and decides is not host:
-        what = f"for SOA: {what}; for PTR: {host.what}"
-    return Finding(zone, decides.verdict, what, decides.sink, leaking, decides.program, seconds)
+def _conclude(zone: ReservedZone, readings: dict[str, Reading], seconds: float | None) -> Finding:
+    """Put what the types got together: the worst counts, and of what is well all the same, PTR."""
+    found = readings.values()
+    verdict = min((reading.verdict for reading in found), key=WORST_FIRST.index)
+    if verdict not in SICK | UNKNOWN:
+        verdict = readings["PTR"].verdict
+    first, *others = sorted(readings, key=lambda qtype: readings[qtype].verdict is not verdict)
+    what = readings[first].what
+    if any(readings[qtype].verdict is not verdict for qtype in others):
+        what = "; ".join(f"for {qtype}: {readings[qtype].what}" for qtype in (first, *others))
+    return Finding(
+        zone=zone,
+        verdict=verdict,
+        what=what,
+        sink=next((reading.sink for reading in found if reading.verdict is verdict and reading.sink), None),
+        leaking=tuple(qtype for qtype, reading in readings.items() if reading.verdict in SICK),
+        program=next((reading.program for reading in found if reading.program is not None), None),
+        seconds=seconds,
+        is_known=not any(reading.verdict in UNKNOWN for reading in found),
+    )
 
 
 def _guess(findings: list[Finding]) -> Kind:

@@ -42,6 +42,15 @@ class Verdict(StrEnum):
     UNCLEAR = "unclear"  # a negative answer that does not say whose it is
 
 
+# Of several verdicts the first of these counts.
+WORST_FIRST = (
+    *(Verdict.HIJACKED, Verdict.LEAKS, Verdict.TIMEOUT, Verdict.SERVFAIL, Verdict.ERROR, Verdict.UNCLEAR),
+    *(Verdict.REFUSED, Verdict.LOCAL, Verdict.OURS),
+)
+SICK = frozenset((Verdict.HIJACKED, Verdict.LEAKS))
+UNKNOWN = frozenset((Verdict.TIMEOUT, Verdict.SERVFAIL, Verdict.ERROR, Verdict.UNCLEAR))  # where queries end
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the doctor knows of our own configuration."""
@@ -78,7 +87,7 @@ class Reading:
     sink: Sink | None = None  # of LEAKS and HIJACKED: as the answer shows it; None: it does not
     soa: SoaRecord | None = None
     program: Kind | None = None  # of LOCAL: what the resolver is, where it answers from an empty zone of its own
-    has_authority: bool = False  # AA: the resolver says that it knows by itself
+    is_empty: bool = False  # of UNCLEAR: NOERROR, and nothing besides
 
 
 def read_outcome(zone: ReservedZone, qname: bytes, outcome: Outcome, known: Known) -> Reading:
@@ -99,7 +108,8 @@ def read_outcome(zone: ReservedZone, qname: bytes, outcome: Outcome, known: Know
 def settle(doubtful: Reading, outcome: Outcome) -> Reading:
     """Make up one's mind about a negative answer that does not say whose it is, by what a query with RD=0 got.
 
-    A local zone says the same to everybody; a cache has nothing of a fresh name, and says so in one of many ways.
+    A local zone says the same to everybody; a cache has nothing of a fresh name, and says so in one of several ways:
+    a referral, SERVFAIL, REFUSED, or an answer with nothing in it (PowerDNS Recursor).
     Args:
         doubtful: what the query with RD=1 got.
         outcome: of a query with RD=0 for another fresh name.
@@ -107,12 +117,18 @@ def settle(doubtful: Reading, outcome: Outcome) -> Reading:
     if isinstance(outcome, Silence):
         return doubtful
     reply = outcome.reply
-    if reply.rcode == RCode.NXDOMAIN or (reply.rcode == RCode.NOERROR and reply.find(Section.AUTHORITY, RRType.SOA)):
+    is_empty = _is_empty(reply)
+    if (
+        reply.rcode == RCode.NXDOMAIN
+        or (reply.rcode == RCode.NOERROR and reply.find(Section.AUTHORITY, RRType.SOA))
+        or (is_empty and doubtful.is_empty)
+    ):
         return Reading(Verdict.LOCAL, f"{doubtful.what}, also to RD=0: a zone of its own")
+    is_referral = reply.rcode == RCode.NOERROR and bool(reply.find(Section.AUTHORITY, RRType.NS))
+    if not (is_empty or is_referral or reply.rcode in (RCode.SERVFAIL, RCode.REFUSED)):
+        return doubtful
     if reply.rcode == RCode.REFUSED and doubtful.soa is None:
-        # Some refuse whatever comes with RD=0, systemd-resolved among them.
-        own = Reading(Verdict.LOCAL, f"{doubtful.what}, but AA: an answer of its own")
-        return own if doubtful.has_authority else doubtful
+        return doubtful  # some refuse whatever comes with RD=0, systemd-resolved among them
     sink = None if doubtful.soa is None else _PARENTS.get(doubtful.soa.owner, Sink.RIR)
     return Reading(Verdict.LEAKS, f"{doubtful.what}, but not to RD=0", sink, doubtful.soa)
 
@@ -132,7 +148,13 @@ def _read_reply(zone: ReservedZone, qname: bytes, reply: Reply, known: Known) ->
         return _read_soa(zone, qname, reply.soa(soas[0]), known, has_authority=bool(reply.flags & AA))
     if reply.rcode == RCode.NOERROR and reply.find(Section.AUTHORITY, RRType.NS):
         return Reading(Verdict.ERROR, "a referral: it does not recurse for us")
-    return Reading(Verdict.UNCLEAR, "no SOA", has_authority=bool(reply.flags & AA))
+    if reply.flags & AA:
+        return Reading(Verdict.LOCAL, "no SOA, but AA: an answer of its own")
+    return Reading(Verdict.UNCLEAR, "an alias, and no SOA" if answers else "no SOA", is_empty=_is_empty(reply))
+
+
+def _is_empty(reply: Reply) -> bool:
+    return reply.rcode == RCode.NOERROR and not reply.records
 
 
 def _read_answers(zone: ReservedZone, reply: Reply, answers: list[Record]) -> Reading | None:
@@ -169,6 +191,8 @@ def _read_soa(zone: ReservedZone, qname: bytes, soa: SoaRecord, known: Known, *,
         return Reading(Verdict.LOCAL, f"{shown}, a server of this network", soa=soa)
     if not is_subdomain(zone.apex, of=soa.owner):
         return Reading(Verdict.ERROR, f"{shown}, a zone that the name is not in", soa=soa)
+    if has_authority:
+        return Reading(Verdict.LOCAL, f"{shown}, a zone above, with AA: one of its own", soa=soa)
     return Reading(Verdict.UNCLEAR, f"{shown}, a zone above", soa=soa)
 
 
@@ -176,6 +200,8 @@ def _format_record(reply: Reply, record: Record) -> str:
     """Write a record for people. Raises WireError."""
     if record.rtype in _NAMES:
         return f"{RRType(record.rtype).name} {format_name(reply.target(record))}"
+    if record.rtype == RRType.SOA:
+        return f"SOA {format_name(reply.soa(record).mname)}"
     octets = reply.octets[record.start : record.end]
     if record.rclass == RRClass.IN and (record.rtype, len(octets)) in _ADDRESSES:
         return f"{RRType(record.rtype).name} {ip_address(octets)}"

@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import dns.message
 import pytest
 from peer_processes import free_port
-from replies import PUBLIC_SOA
+from replies import PUBLIC_SOA, respond
 from stand_in_resolvers import UNBOUND_SOA, resolver, with_soa
 
 import blackhole_guard
@@ -42,6 +43,25 @@ def test_one_zone_that_leaks_is_1_and_a_line_about_the_cure(run):
     assert "1 block to cure:" in done.lines
     assert '    local-zone: "20.172.in-addr.arpa." nodefault' in done.lines
     assert "10.in-addr.arpa" not in done.out  # the lines are for what leaks, and for no more
+
+
+def test_a_resolver_that_keeps_hosts_alone_is_told_by_the_types_that_leave(run):
+    kept = with_soa(UNBOUND_SOA)
+
+    def bogus_priv(query: bytes, over_tcp: bool) -> bytes | None:
+        question = dns.message.from_wire(query).question[0]
+        if question.rdtype == 6 and str(question.name).endswith(".10.in-addr.arpa."):
+            return respond(query, soa=("10.in-addr.arpa.", PUBLIC_SOA))
+        return kept(query, over_tcp)
+
+    with resolver(bogus_priv) as target:
+        done = run("doctor", str(target))
+    assert done.code == 1
+    assert re.match(r"10\.0\.0\.0/8 +leaks to as112, PTR not +1 ", done.lines[2])
+    assert (
+        "10.0.0.0/8: look-ups of hosts (PTR) are kept, those of other types, such as SOA and TXT, leave or are made up"
+        in done.lines
+    )
 
 
 def test_all_zones_are_a_row_each(run):

@@ -99,6 +99,7 @@ def test_a_resolver_that_keeps_hosts_alone_leaks_the_rest():
     examined, asked = examine(answer)
     assert verdicts(examined) == {(Verdict.LEAKS, Sink.AS112, ("SOA",))}
     leak, kept = "SOA 10.in-addr.arpa. prisoner.iana.org.", "no SOA, also to RD=0: a zone of its own"
+    assert not any(finding.program for finding in examined.findings)
     assert examined.findings[0].what == f"for SOA: {leak}; for PTR: {kept}"
     assert sum(not query.flags & dns.flags.RD for query in asked) == len(ZONES)
 
@@ -125,6 +126,7 @@ def test_validation_that_fails_is_told_from_a_server_that_does():
     examined, _ = examine(answer)
     assert verdicts(examined) == {(Verdict.SERVFAIL, None, ())}
     assert all(finding.what.startswith("validation fails: with CD=1 it is local") for finding in examined.findings)
+    assert not examined.is_known
     examined, _ = examine(lambda query, octets: respond(octets, "SERVFAIL"))
     assert {finding.what for finding in examined.findings} == {"SERVFAIL"}
 
@@ -133,7 +135,69 @@ def test_what_is_not_believed_went_out_all_the_same():
     def answer(query: dns.message.Message, octets: bytes) -> bytes:
         return with_soa(PUBLIC_SOA)(query, octets) if query.flags & dns.flags.CD else respond(octets, "SERVFAIL")
 
-    assert verdicts(examine(answer)[0]) == {(Verdict.LEAKS, Sink.AS112, ("PTR",))}
+    assert verdicts(examine(answer)[0]) == {(Verdict.LEAKS, Sink.AS112, ("PTR", "SOA"))}
+
+
+def hunted(rcode: str = "NXDOMAIN", **parts: object) -> Answer:
+    """A resolver that keeps look-ups of hosts, and to those of SOA answers this."""
+
+    def answer(query: dns.message.Message, octets: bytes) -> bytes:
+        if query.question[0].rdtype == 6 and zone_of(query):
+            return respond(octets, rcode, **parts)
+        return with_soa(UNBOUND)(query, octets)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "types", "known"),
+    [
+        (hunted("NOERROR", answer=("SOA", "evil.example. a.b. 1 2 3 4 5")), Verdict.HIJACKED, ("SOA",), True),
+        (hunted("SERVFAIL"), Verdict.SERVFAIL, (), False),
+        (hunted("NOTIMP"), Verdict.ERROR, (), False),
+        (hunted("REFUSED"), Verdict.LOCAL, (), True),  # where it ends is known
+        (hunted("NXDOMAIN"), Verdict.LOCAL, (), True),  # the same to RD=0
+        (hunted("NXDOMAIN", soa=(".", "ns1.corp. a.corp. 1 2 3 4 5")), Verdict.LOCAL, (), True),  # the same
+    ],
+)
+def test_what_the_search_for_an_soa_gets_counts_as_much_as_what_hosts_do(answer, verdict, types, known):
+    examined, _ = examine(answer)
+    assert verdicts(examined) == {(verdict, None, types)}
+    assert examined.is_known is known
+    if verdict is not Verdict.LOCAL:
+        assert all(
+            finding.what.startswith("for SOA: ") and "for PTR: " in finding.what for finding in examined.findings
+        )
+
+
+def test_a_search_for_an_soa_that_nobody_answers_leaves_it_open_where_it_ends():
+    def answer(query: dns.message.Message, octets: bytes) -> bytes | None:
+        return None if query.question[0].rdtype == 6 else with_soa(UNBOUND)(query, octets)
+
+    examined, _ = examine(answer)
+    assert verdicts(examined) == {(Verdict.TIMEOUT, None, ())}
+    assert (examined.leaks, examined.is_known, examined.silence) == (False, False, None)
+    assert examined.seconds <= 9.01
+
+
+def test_a_leak_beside_what_is_not_known_is_a_leak_and_not_all_is_known():
+    def answer(query: dns.message.Message, octets: bytes) -> bytes:
+        if query.question[0].rdtype == 6:
+            return respond(octets, "NOTIMP")
+        return with_soa(PUBLIC_SOA)(query, octets)
+
+    examined, _ = examine(answer)
+    assert verdicts(examined) == {(Verdict.LEAKS, Sink.AS112, ("PTR",))}
+    assert (examined.leaks, examined.is_known) == (True, False)
+
+
+def test_a_search_for_an_soa_that_a_cache_answers_leaks():
+    def answer(query: dns.message.Message, octets: bytes) -> bytes:
+        if query.question[0].rdtype == 6 and zone_of(query):
+            return respond(octets, "NXDOMAIN" if query.flags & dns.flags.RD else "SERVFAIL")
+        return with_soa(UNBOUND)(query, octets)
+
+    assert verdicts(examine(answer)[0]) == {(Verdict.LEAKS, None, ("SOA",))}
 
 
 def test_data_for_what_cannot_exist_is_hijacking_whatever_else_leaks():

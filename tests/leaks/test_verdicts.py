@@ -69,8 +69,6 @@ def read(*words: object, **parts: object) -> Reading:
         ),
         ("10.in-addr.arpa.", f"ad1.corp. hostmaster.corp. {NUMBERS}", Verdict.LOCAL, None, None),
         ("1.10.in-addr.arpa.", f"ad1.corp. hostmaster.corp. {NUMBERS}", Verdict.LOCAL, None, None),  # a block of it
-        ("in-addr.arpa.", f"ns1.corp. hostmaster.corp. {NUMBERS}", Verdict.UNCLEAR, None, None),
-        (".", f"ns1.corp. hostmaster.corp. {NUMBERS}", Verdict.UNCLEAR, None, None),  # a root of its own?
         ("11.in-addr.arpa.", f"ns1.corp. hostmaster.corp. {NUMBERS}", Verdict.ERROR, None, None),
     ],
 )
@@ -82,6 +80,14 @@ def test_the_soa_of_a_negative_answer_tells_whose_it_is(owner, soa, verdict, sin
     assert (found.verdict, found.sink, found.program) == (verdict, sink, None)  # it may be behind this one
 
 
+@pytest.mark.parametrize("owner", ["in-addr.arpa.", "."])  # a root of its own?
+@pytest.mark.parametrize("rcode", ["NXDOMAIN", "NOERROR"])
+def test_the_soa_of_a_zone_above_is_the_resolvers_own_if_it_says_so(owner, rcode):
+    soa = (owner, f"ns1.corp. hostmaster.corp. {NUMBERS}")
+    assert read(rcode, soa=soa).verdict is Verdict.UNCLEAR
+    assert read(rcode, soa=soa, flags=dns.flags.AA).verdict is Verdict.LOCAL
+
+
 @pytest.mark.parametrize(
     ("rcode", "parts", "verdict"),
     [
@@ -91,10 +97,14 @@ def test_the_soa_of_a_negative_answer_tells_whose_it_is(owner, soa, verdict, sin
         ("NOTIMP", {}, Verdict.ERROR),
         ("NXDOMAIN", {}, Verdict.UNCLEAR),
         ("NOERROR", {}, Verdict.UNCLEAR),
+        # Who says that it knows by itself is believed: nothing was asked of others.
+        ("NXDOMAIN", {"flags": dns.flags.AA}, Verdict.LOCAL),
+        ("NOERROR", {"flags": dns.flags.AA}, Verdict.LOCAL),
         ("NOERROR", {"ns": "."}, Verdict.ERROR),  # a referral
         ("NOERROR", {"answer": ("PTR", "search.example.net.")}, Verdict.HIJACKED),
         ("NOERROR", {"answer": ("A", "203.0.113.80")}, Verdict.HIJACKED),
         ("NXDOMAIN", {"answer": ("A", "203.0.113.80")}, Verdict.HIJACKED),
+        ("NOERROR", {"answer": ("SOA", f"ns.isp.example. hm.isp.example. {NUMBERS}")}, Verdict.HIJACKED),
         ("NXDOMAIN", {"answer": ("CNAME", "empty.as112.arpa.")}, Verdict.LEAKS),
         ("NXDOMAIN", {"answer": ("CNAME", "x.empty.AS112.arpa.")}, Verdict.LEAKS),
         ("NXDOMAIN", {"answer": ("CNAME", "x.example.")}, Verdict.UNCLEAR),
@@ -137,9 +147,28 @@ def test_a_query_with_rd_0_tells_a_local_zone_from_a_cache(owner, rcode, parts, 
     assert (found.verdict, found.sink) == (verdict, sink)
 
 
-def test_who_refuses_rd_0_is_believed_where_it_says_that_it_knows_by_itself():
-    doubtful = read(flags=dns.flags.AA)
-    assert settle(doubtful, outcome("REFUSED")).verdict is Verdict.LOCAL
+@pytest.mark.parametrize(
+    ("rcode", "parts", "verdict"),
+    [
+        ("NOERROR", {}, Verdict.LOCAL),  # the same
+        ("NXDOMAIN", {}, Verdict.LOCAL),
+        ("NOERROR", {"ns": "."}, Verdict.LEAKS),
+        ("SERVFAIL", {}, Verdict.LEAKS),
+        ("REFUSED", {}, Verdict.UNCLEAR),
+        ("NOTIMP", {}, Verdict.UNCLEAR),
+        ("NOERROR", {"answer": ("CNAME", "x.example.")}, Verdict.UNCLEAR),
+    ],
+)
+def test_an_answer_with_nothing_in_it_is_the_resolvers_own_if_rd_0_gets_it_too(rcode, parts, verdict):
+    doubtful = read("NOERROR")
+    assert settle(doubtful, outcome(rcode, **parts)).verdict is verdict
+
+
+def test_an_alias_stays_unclear_whatever_rd_0_gets():
+    doubtful = read("NOERROR", answer=("CNAME", "x.example."))  # a cache may make it of a DNAME that it remembers
+    assert doubtful.verdict is Verdict.UNCLEAR
+    again = outcome("NOERROR", answer=("CNAME", "x.example."))
+    assert settle(doubtful, again) is doubtful
 
 
 def test_a_ptr_of_localhost_is_well_below_loopback_alone():
