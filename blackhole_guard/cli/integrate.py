@@ -70,6 +70,7 @@ def _as_json(configuration: Configuration, plan: Plan) -> dict[str, Any]:
                 "servers": [str(server) for server in route.servers],
             }
             for route in plan.routes
+            if route not in configuration.left_out
         ],
         "pieces": [
             {"file": piece.file, "how": piece.how.splitlines(), "text": piece.text} for piece in configuration.pieces

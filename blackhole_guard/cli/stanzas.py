@@ -25,7 +25,7 @@ class Stanzas:
         """Write all pieces, with comments that say where each goes."""
         comment = self.configuration.pieces[0].comment
         servers = ", ".join(map(str, self.plan.servers))
-        names = count(len(self.plan.ours), "name")
+        names = count(len(self.plan.ours) - len(self.configuration.left_out), "name")
         yield f"{comment} {self.configuration.program} asks blackhole_guard at {servers} for {names} and all below."
         command = f"blackhole-guard integrate {self.program}"
         yield f"{comment} Run `{command}` again when blocks, delegations or addresses change."
@@ -54,7 +54,8 @@ def make_stanzas(
     servers, notes = _find_servers(given, reading)
     plan = make_plan(reading.zones.zones.values(), reading.zones.cuts.values(), servers)
     if blocks is not None:
-        plan = replace(plan, routes=tuple(route for route in plan.routes if _block_of(route) in blocks))
+        routes = (replace(route, is_wanted=True) for route in plan.routes if _block_of(route) in blocks)
+        plan = replace(plan, routes=tuple(routes))
         if not plan.ours:
             raise IntegrationError("nothing of these blocks is served here", "see `blackhole-guard check`")
     configuration = PROGRAMS[program](plan)

@@ -31,6 +31,7 @@ class Configuration:
     program: str  # as its makers write it
     pieces: tuple[Piece, ...]
     notes: tuple[Note, ...] = ()
+    left_out: tuple[Route, ...] = ()  # of the plan's: what the program answers by itself, and is not told
 
 
 def note_lost(plan: Plan) -> Iterable[Note]:

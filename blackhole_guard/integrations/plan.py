@@ -4,8 +4,8 @@ A resolver that is told of a name asks the same servers for all below it, so a z
 no line of its own; a delegated block does (RFC 1034 section 4.2.1), and so does a zone of ours inside that.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
@@ -37,6 +37,10 @@ class ServedZone(Protocol):
     @property
     def label(self) -> str:
         """The block, or the zone's name."""
+
+    @property
+    def mapped(self) -> bool:
+        """Whether a map made it; otherwise it is built in."""
 
 
 class DelegatedBlock(Protocol):
@@ -81,6 +85,7 @@ class Route:
     ours: bool
     servers: tuple[Server, ...]  # ours, or those of the delegated block whose addresses a map gives
     hosts: tuple[str, ...]  # the delegated block's name servers, without the last dot; empty: ours
+    is_wanted: bool = True  # a map says something of what it leads to, or it leaks; False: it is built in, no more
 
     @property
     def text(self) -> str:
@@ -147,7 +152,8 @@ def make_plan(zones: Iterable[ServedZone], cuts: Iterable[DelegatedBlock], serve
     """
     if not servers:
         raise IntegrationError("there is no address at which a resolver could ask", "say one: --server 127.0.0.1:5300")
-    routes = {zone.apex: _route_to_us(zone, servers) for zone in zones}
+    served = tuple(zones)
+    routes = {zone.apex: _route_to_us(zone, servers) for zone in served}
     if not routes:
         raise IntegrationError("no zone is served, so there is nothing to ask us for", "look at `reserved` and `serve`")
     routes |= {cut.owner: _route_to_others(cut) for cut in cuts}  # where all of a zone is delegated, its apex is, too
@@ -156,7 +162,15 @@ def make_plan(zones: Iterable[ServedZone], cuts: Iterable[DelegatedBlock], serve
         around = _enclosing(route, routes)
         if around is None or around.target != route.target:
             needed.append(route)
-    return Plan(tuple(servers), tuple(sorted(needed, key=_order)))
+    wanted = _wanted({route.name for route in needed}, served)
+    marked = (replace(route, is_wanted=not route.ours or route.name in wanted) for route in needed)
+    return Plan(tuple(servers), tuple(sorted(marked, key=_order)))
+
+
+def _wanted(names: Collection[bytes], zones: Iterable[ServedZone]) -> set[bytes]:
+    """Choose the names by which a resolver comes to what maps say."""
+    mapped = (zone.apex for zone in zones if zone.mapped)
+    return {next(each for each in suffixes(apex) if each in names) for apex in mapped}
 
 
 def _route_to_us(zone: ServedZone, servers: Sequence[Server]) -> Route:

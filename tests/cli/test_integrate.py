@@ -40,6 +40,7 @@ def test_text(run, write):
         "// /etc/bind/named.conf.local",
         "// `forward only`, never `first`: with that BIND answers from its own empty zones.",
         "// Delegated blocks have zones of their own: BIND takes our referral, and our REFUSED, for an error.",
+        "// Where there are views all zones must be in views: put these into each, in place of this file.",
         'zone "10.in-addr.arpa" { type forward; forward only; forwarders { 127.0.0.1 port 5300; }; };',
         'zone "20.10.in-addr.arpa" { type static-stub; server-addresses { 10.20.0.10; }; forwarders { }; };',
     ]
@@ -71,7 +72,8 @@ def test_json(run, write):
 def test_without_any_configuration_it_is_the_whole_registry_and_a_note_on_port_53(run, program):
     done = run("integrate", program)
     assert (done.code, done.err) == (0, "")
-    assert "blackhole_guard at 127.0.0.1:53 for 102 names" in done.lines[0]
+    names = 99 if program == "bind" else 102  # Debian's BIND has zones of its own for three
+    assert f"blackhole_guard at 127.0.0.1:53 for {names} names" in done.lines[0]
     assert "Note: 127.0.0.1 port 53 is where most resolvers listen, too, and there is one of the two only;" in done.out
     assert done.out.replace("\n", "").isprintable()
 

@@ -16,6 +16,7 @@ HERE = Server(ip_address("127.0.0.1"), 5300)
 class Served:
     apex: bytes
     label: str
+    mapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Delegated:
     glue: tuple[RRset, ...]
 
 
-def served(name: str) -> Served:
+def served(name: str, *, mapped: bool = False) -> Served:
     """A zone of ours: a block that is one zone, or a name."""
-    return Served(apexes(ip_network(name))[0] if "/" in name else pack_name(name), name)
+    return Served(apexes(ip_network(name))[0] if "/" in name else pack_name(name), name, mapped)
 
 
 def delegated(block: str, servers: dict[str, list[str]], owner: str | None = None) -> Delegated:

@@ -1,11 +1,16 @@
 """BIND's lines, as named-checkconf and a running BIND take them (tests/peers/test_integrate.py)."""
 
+import re
 from ipaddress import ip_address
 
-from plans import whole_plan
+import pytest
+from plans import HERE, Served, served, whole_plan
 
 from blackhole_guard.integrations.bind import render
-from blackhole_guard.integrations.plan import Server
+from blackhole_guard.integrations.plan import Server, make_plan
+from blackhole_guard.wire.names import pack_name
+
+BROADCAST = pack_name("255.255.255.255.in-addr.arpa")
 
 LINES = {
     "/etc/bind/named.conf.options": """\
@@ -46,3 +51,32 @@ def test_what_does_not_work_is_said():
 def test_several_servers_and_ports():
     plan = whole_plan(Server(ip_address("127.0.0.1"), 5300), Server(ip_address("::1")))
     assert "forward only; forwarders { 127.0.0.1 port 5300; ::1; };" in render(plan).pieces[1].text
+
+
+def test_what_debian_has_primary_zones_for_is_left_to_those():
+    zones = [*map(served, ("10.0.0.0/8", "127.0.0.0/8", "0.0.0.0/8")), Served(BROADCAST, "255.255.255.255/32")]
+    found = render(make_plan(zones, [], [HERE]))
+    assert re.findall(r'"(.*?)"', "".join(piece.text for piece in found.pieces)) == ["10.in-addr.arpa"] * 2
+    assert [route.label for route in found.left_out] == ["0.0.0.0/8", "127.0.0.0/8", "255.255.255.255/32"]
+    assert [note.what for note in found.notes] == [
+        "0.in-addr.arpa, 127.in-addr.arpa, 255.255.255.255.in-addr.arpa: not among these lines, because Debian's "
+        "/etc/bind/named.conf.default-zones has primary zones for them",
+    ]
+
+
+@pytest.mark.parametrize("mapped", ["127.0.0.0/8", "127.1.2.0/24"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_where_a_map_says_something_of_it_debians_zones_must_go(mapped, whole):
+    zones = [served("10.0.0.0/8"), served(mapped, mapped=True)]
+    if whole and mapped != "127.0.0.0/8":
+        zones.append(served("127.0.0.0/8"))
+    found = render(make_plan(zones, [], [HERE]))
+    assert found.left_out == ()
+    assert len(re.findall(r'^zone ".*127\.in-addr\.arpa"', found.pieces[1].text, re.MULTILINE)) == 1
+    assert [(note.what, note.hint) for note in found.notes] == [
+        (
+            "Debian's /etc/bind/named.conf.default-zones has 127.in-addr.arpa, too: named does not start, "
+            "or answers by itself",
+            "delete there what has these names",
+        )
+    ]

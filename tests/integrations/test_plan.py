@@ -121,3 +121,16 @@ def test_with_all_of_the_registry_exactly_the_reserved_space_is_ours(address):
     name = reverse_name(address.packed)
     ours = sum(route.name in suffixes(name) for route in plan.routes)
     assert ours == any(zone.network is not None and address in zone.network for zone in ZONES)
+
+
+def test_a_name_is_wanted_if_a_map_says_something_of_it_or_of_what_it_brings_along():
+    zones = [served("10.0.0.0/8"), served("10.1.2.0/24", mapped=True), served("127.0.0.0/8"), served("home.arpa")]
+    zones += [served("172.20.0.0/16", mapped=True)]
+    cuts = [delegated("127.1.0.0/16", {"ns.example.com": ["10.0.0.1"]})]
+    assert {route.text: route.is_wanted for route in make_plan(zones, cuts, [HERE]).routes} == {
+        "10.in-addr.arpa": True,
+        "127.in-addr.arpa": False,
+        "1.127.in-addr.arpa": True,
+        "20.172.in-addr.arpa": True,
+        "home.arpa": False,
+    }
