@@ -15,7 +15,7 @@ from blackhole_guard.cli.terminal import count, make_console, make_table
 from blackhole_guard.config.problems import ValueProblem
 from blackhole_guard.doctoring.configuration import make_known
 from blackhole_guard.doctoring.network import examine_all
-from blackhole_guard.doctoring.resolvers import Resolver, find_resolvers, read_resolver
+from blackhole_guard.doctoring.resolvers import Resolver, find_resolvers, find_way_to, read_resolver
 from blackhole_guard.integrations.plan import IntegrationError
 from blackhole_guard.integrations.programs import PROGRAMS
 from blackhole_guard.leaks.blocks import BlockFinding, group_by_block
@@ -44,14 +44,20 @@ _ALL_BUT_HOSTS = ("SOA",)  # the types of a finding that leak where look-ups of 
 class Cure(Protocol):
     """Writes the lines to change in a resolver's own configuration."""
 
-    def __call__(self, kind: Kind, blocks: tuple[str, ...]) -> list[str]:
-        """Say what to change in a program of this kind so that nothing of these blocks (`registry.BLOCKS`) leaks."""
+    def __call__(self, kind: Kind, blocks: tuple[str, ...], resolver: str) -> list[str]:
+        """Say what to change in a program so that all is well with some blocks.
+
+        Args:
+            kind: of the program.
+            blocks: keys of `registry.BLOCKS`; one at least.
+            resolver: where the program answers, as a `Resolver` is written.
+        """
 
 
 def make_cure(reading: Reading) -> Cure:
     """Make what writes the lines: those of `integrate`, for what is served here."""
 
-    def cure(kind: Kind, blocks: tuple[str, ...]) -> list[str]:
+    def cure(kind: Kind, blocks: tuple[str, ...], resolver: str) -> list[str]:
         if kind is Kind.OURS:
             return ["a map has `serve: false`, or `reserved.serve` is false: see `blackhole-guard check`"]
         if kind is Kind.UNKNOWN:
@@ -61,7 +67,8 @@ def make_cure(reading: Reading) -> Cure:
         if reading.errors:
             return [f"{command} prints the lines to change, once settings and maps have no errors"]
         try:
-            return list(make_stanzas(kind, reading, blocks=blocks).lines())
+            towards = find_way_to(read_resolver(resolver))
+            return list(make_stanzas(kind, reading, towards=towards, sick=blocks).lines())
         except IntegrationError as error:
             return [f"{command} prints the lines to change, but: {escape_text(error.what)}; {escape_text(error.hint)}"]
 
@@ -165,7 +172,7 @@ def print_examined(console: Console, resolver: Resolver, examined: Examined, *, 
         console.print(line, soft_wrap=True)
     if blocks := find_sick(examined):
         console.print(f"{count(len(blocks), 'block')} to cure:", style="bold")
-        for line in cure(examined.program, blocks):
+        for line in cure(examined.program, blocks, str(resolver)):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print()
 
@@ -268,7 +275,7 @@ def _resolver_as_json(resolver: Resolver, examined: Examined, cure: Cure) -> dic
         "blocks": [_block_as_json(each) for each in group_by_block(examined.findings)],
         "zones": [_zone_as_json(each) for each in examined.findings],
         "mapped": [_mapped_as_json(each) for each in examined.mapped],
-        "cure": "\n".join(cure(examined.program, sick)) if sick else None,
+        "cure": "\n".join(cure(examined.program, sick, str(resolver))) if sick else None,
     }
 
 

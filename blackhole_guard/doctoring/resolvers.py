@@ -4,9 +4,11 @@ resolv.conf(5), resolvectl(1). Left out: resolvers that only a daemon knows and 
 """
 
 import re
+import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from blackhole_guard.config.clients import split_resolver
@@ -66,6 +68,21 @@ def read_resolvectl(text: str) -> tuple[Resolver, ...]:
     """
     servers = (match[1] for line in text.splitlines() if (match := _LINK.fullmatch(line.strip())))
     return _read_all(word.partition("#")[0] for line in servers for word in line.split())
+
+
+def find_way_to(resolver: Resolver) -> IPv4Address | IPv6Address | None:
+    """Find the address from which this machine asks a resolver on another one.
+
+    Returns:
+        None: the resolver is on this machine, or there is no way to it.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in resolver.address else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect((resolver.address, resolver.port))  # sends nothing, but chooses an address
+        except OSError:
+            return None
+        own = ip_address(sock.getsockname()[0].partition("%")[0])
+    return None if own.is_loopback or own == ip_address(resolver.address.partition("%")[0]) else own
 
 
 def _read_all(words: Iterable[str]) -> tuple[Resolver, ...]:

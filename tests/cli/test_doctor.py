@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import dns.message
+import namespaces
 import pytest
 from peer_processes import free_port
+from peer_programs import program
 from replies import PUBLIC_SOA, respond
 from stand_in_resolvers import UNBOUND_SOA, resolver, with_soa
 
@@ -42,7 +44,7 @@ def test_one_zone_that_leaks_is_1_and_a_line_about_the_cure(run):
     )
     assert "1 block to cure:" in done.lines
     assert '    local-zone: "20.172.in-addr.arpa." nodefault' in done.lines
-    assert "10.in-addr.arpa" not in done.out  # the lines are for what leaks, and for no more
+    assert done.out.rstrip().endswith(run("integrate", "unbound").out.rstrip())  # all lines: it is one file
 
 
 def test_a_resolver_that_keeps_hosts_alone_is_told_by_the_types_that_leave(run):
@@ -162,17 +164,70 @@ def test_a_pattern_that_the_shell_expanded_is_2_with_a_hint(run):
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_there_is_a_cure_for_each_program(kind):
+def test_there_is_a_cure_for_each_program(run, kind):
     reading = read_all(None, make_overrides(include=()))
-    lines = doctor.make_cure(reading)(kind, ("10.0.0.0/8",))
+    lines = doctor.make_cure(reading)(kind, ("10.0.0.0/8",), "127.0.0.1:53")
     assert any("blackhole-guard" in line for line in lines)
     if kind in PROGRAMS:
-        assert any("10.in-addr.arpa" in line or "10.0.0.0/8" in line for line in lines)
-        assert not any("168.192" in line for line in lines)
+        assert "\n".join(lines) + "\n" == run("integrate", kind.value).out
 
 
 def test_where_the_cure_cannot_be_written_it_says_why(run, write):
     write(map="zone: 10.0.0.0/8\nserve: false\n", broken="zone: 10.0.0.0/33\n")
     with resolver(with_soa(UNBOUND_SOA, "10.in-addr.arpa.")) as target:
-        assert "nothing of these blocks is served here" in run("doctor", str(target), "--zones", "map.yaml").out
+        done = run("doctor", str(target), "--zones", "map.yaml")
+        assert "but: nothing of these blocks is served here: 10.0.0.0/8; serve it first, by a map" in done.out
         assert "once settings and maps have no errors" in run("doctor", str(target), "--zones", "broken.yaml").out
+
+
+SOME = """\
+server: {listen: [127.0.0.1:5300]}
+reserved: {serve: false, extras: false}
+zones:
+  - zone: 10.0.0.0/8
+  - zone: 172.20.0.0/16
+"""
+
+
+def cure_of(run, write, config: str, *blocks: str, resolver: str = "127.0.0.1:53", kind: Kind = Kind.UNBOUND) -> str:
+    write(config=config)
+    reading = read_all("config.yaml", make_overrides(include=()))
+    return "\n".join(doctor.make_cure(reading)(kind, blocks, resolver))
+
+
+def test_blocks_that_are_not_served_here_are_named_beside_the_cure_of_those_that_are(run, write):
+    text = cure_of(run, write, SOME, "10.0.0.0/8", "172.16.0.0/12", "100.64.0.0/10", "home.arpa")
+    assert "# Note: 100.64.0.0/10, home.arpa: not served here, so these lines do not cure it;\n" in text
+    assert "# Note: 172.16.0.0/12: served here in part, and these lines do not cure the rest;\n" in text
+    assert text.count("serve it first, by a map of its own or by `reserved: {serve: true}`") == 2
+    assert '    name: "10.in-addr.arpa."' in text
+
+
+def test_what_leaks_is_cured_even_where_debians_bind_has_zones_of_its_own(run, write):
+    config = "server: {listen: [127.0.0.1:5300]}\n"
+    text = cure_of(run, write, config, "127.0.0.0/8", kind=Kind.BIND)
+    assert '\nzone "127.in-addr.arpa" {' in text and '\nzone "0.in-addr.arpa" {' not in text
+    assert "named.conf.default-zones has 127.in-addr.arpa, too: named does not start" in text
+
+
+@pytest.mark.root
+@pytest.mark.peers(*namespaces.PROGRAMS)
+@pytest.mark.parametrize(
+    ("listen", "lines"),
+    [
+        (["127.0.0.1:5300", "10.0.0.5:5300"], {"    stub-addr: 10.0.0.5@5300"}),
+        (["0.0.0.0:5300"], {"    stub-addr: 10.0.0.5@5300"}),
+        (["127.0.0.1:5300"], set()),
+    ],
+)
+def test_a_resolver_on_another_machine_is_not_told_our_loopback(run, write, listen, lines):
+    config = f"server: {{listen: {json.dumps(listen)}}}\n"
+    with namespaces.namespace() as host:
+        ip = program("ip")
+        host.run(ip, "link", "add", "out0", "type", "veth", "peer", "name", "out1")
+        host.run(ip, "address", "add", "10.0.0.5/24", "dev", "out0")
+        for link in ("out0", "out1"):
+            host.run(ip, "link", "set", link, "up")
+        text = host.inside(lambda: cure_of(run, write, config, "10.0.0.0/8", resolver="10.0.0.53:53"))
+    assert {line for line in text.splitlines() if "stub-addr" in line} == lines
+    assert "the resolver is on another machine" in text and "--server ADDRESS" in text

@@ -26,7 +26,7 @@ def test_text(run, write):
     assert (done.code, done.err) == (0, "")
     assert done.lines == [
         "// BIND asks blackhole_guard at 127.0.0.1:5300 for 1 name and all below.",
-        "// Run `blackhole-guard integrate bind` again when blocks, delegations or addresses change.",
+        "// Run `blackhole-guard integrate bind` again when blocks, delegations or addresses change, in place of this.",
         "",
         "// /etc/bind/named.conf.options",
         "// Put validate-except into the options block that is there.",

@@ -1,14 +1,17 @@
 """Which resolvers are meant: as written by people, by resolv.conf, by resolvectl."""
 
+import namespaces
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peer_programs import program
 
 from blackhole_guard.config.problems import ValueProblem
 from blackhole_guard.doctoring import resolvers
 from blackhole_guard.doctoring.resolvers import (
     Resolver,
     find_resolvers,
+    find_way_to,
     read_resolv_conf,
     read_resolvectl,
     read_resolver,
@@ -113,3 +116,28 @@ def test_a_resolvectl_that_hangs_is_left_alone(tmp_path, monkeypatch):
 
 def test_without_a_resolv_conf_there_is_none(tmp_path):
     assert find_resolvers(tmp_path / "resolv.conf") == ()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.53", "0.0.0.0"])
+def test_a_resolver_on_loopback_is_on_this_machine(address):
+    assert find_way_to(Resolver(address)) is None
+
+
+@pytest.mark.root
+@pytest.mark.peers(*namespaces.PROGRAMS)
+def test_a_resolver_on_another_machine_is_asked_from_an_address_of_ours():
+    with namespaces.namespace(["192.0.2.9"]) as host:
+        ip = program("ip")
+        host.run(ip, "link", "add", "out0", "type", "veth", "peer", "name", "out1")
+        host.run(ip, "address", "add", "10.0.0.5/24", "dev", "out0")
+        host.run(ip, "address", "add", "fd00::5/64", "dev", "out0", "nodad")
+        host.run(ip, "link", "set", "out0", "up")
+        host.run(ip, "link", "set", "out1", "up")
+        found = {
+            address: host.inside(lambda address=address: find_way_to(Resolver(address)))
+            for address in ("10.0.0.53", "fd00::53", "10.0.0.5", "192.0.2.9", "::1", "198.51.100.1", "fe80::1%none0")
+        }
+    assert {address: str(own) for address, own in found.items() if own is not None} == {
+        "10.0.0.53": "10.0.0.5",
+        "fd00::53": "fd00::5",
+    }
