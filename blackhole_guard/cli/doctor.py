@@ -79,7 +79,8 @@ def make_cure(reading: Reading) -> Cure:
     help="Ask resolvers about every reserved zone, and say for each what becomes of the queries: answered by us or by "
     "the resolver's own zone, leaked and to whom, made up, refused, or nothing. RESOLVER is an address, address:port "
     "or [v6]:port; the default is what this machine uses (/etc/resolv.conf, resolvectl). "
-    "Exit code 0: nothing leaks; 1: something does, or is made up; 3: nothing as far as seen, but not all was seen."
+    "Exit code 0: nothing leaks, and mapped names come out; 1: something leaks or is made up, or a mapped name does "
+    "not come out; 3: neither as far as seen, but not all was seen."
 )
 @click.argument("resolvers", nargs=-1, metavar="[RESOLVER...]")
 @config_options
@@ -120,8 +121,8 @@ def command(
 
 
 def find_exit_code(found: list[Examined]) -> int:
-    """Say how it went, as monitoring wants to know it: a leak somewhere comes first, then what could not be seen."""
-    if any(examined.leaks for examined in found):
+    """Say how it went, as monitoring wants to know it: what is to cure comes first, then what could not be seen."""
+    if any(examined.sick_blocks for examined in found):
         return EXIT_LEAKS
     return EXIT_GOOD if all(examined.is_known for examined in found) else EXIT_UNKNOWN
 
@@ -168,19 +169,15 @@ def print_examined(console: Console, resolver: Resolver, examined: Examined, *, 
         _print_zones(console, examined.findings)
     else:
         _print_blocks(console, group_by_block(examined.findings))
+    if examined.mapped:
+        _print_mapped(console, examined.mapped)
     for line in _remarks(examined):
         console.print(line, soft_wrap=True)
-    if blocks := find_sick(examined):
+    if blocks := examined.sick_blocks:
         console.print(f"{count(len(blocks), 'block')} to cure:", style="bold")
         for line in cure(examined.program, blocks, str(resolver)):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print()
-
-
-def find_sick(examined: Examined) -> tuple[str, ...]:
-    """Name the blocks of which something leaks or is made up."""
-    sick = (Verdict.LEAKS, Verdict.HIJACKED)
-    return tuple(dict.fromkeys(finding.zone.block for finding in examined.findings if finding.verdict in sick))
 
 
 def _describe_program(examined: Examined) -> str:
@@ -215,6 +212,16 @@ def _print_zones(console: Console, findings: list[Finding]) -> None:
     console.print(table)
 
 
+def _print_mapped(console: Console, mapped: list[MappedFinding]) -> None:
+    right = sum(each.is_right for each in mapped)
+    hidden = any(each.is_hidden for each in mapped)
+    style = "bold red" if hidden else None if right == len(mapped) else "yellow"
+    console.print(f"mapped names: {right} of {len(mapped)} come out right", style=style, soft_wrap=True)
+    for each in mapped:
+        if not each.is_right:
+            console.print(f"  {format_name(each.owner)} {each.what}", style=style, soft_wrap=True)
+
+
 def _verdict(verdict: Verdict, sinks: tuple[str, ...], types: tuple[str, ...]) -> str:
     text = f"{verdict} to {', '.join(sinks)}" if sinks and verdict is Verdict.LEAKS else str(verdict)
     return f"{text}, PTR not" if types == _ALL_BUT_HOSTS else text
@@ -231,10 +238,6 @@ def _remarks(examined: Examined) -> list[str]:
     if in_part:
         others = "look-ups of hosts (PTR) are kept, those of other types, such as SOA and TXT, leave or are made up"
         lines.append(f"{', '.join(in_part)}: {others}")
-    if examined.mapped:
-        right = sum(each.is_right for each in examined.mapped)
-        lines.append(f"mapped names: {right} of {len(examined.mapped)} come out right")
-        lines += [f"  {format_name(each.owner)} {each.what}" for each in examined.mapped if not each.is_right]
     if examined.ds is DsAnswer.CHILD:
         lines.append(
             "DS of home.arpa: answered by the zone itself; who validates behind this resolver takes it for forged"
@@ -258,7 +261,7 @@ def as_document(results: list[tuple[Resolver, Examined]], cure: Cure) -> dict[st
 
 
 def _resolver_as_json(resolver: Resolver, examined: Examined, cure: Cure) -> dict[str, Any]:
-    sick = find_sick(examined)
+    sick = examined.sick_blocks
     return {
         "resolver": escape_text(str(resolver)),
         "answers": examined.silence is None,
@@ -294,6 +297,7 @@ def _mapped_as_json(each: MappedFinding) -> dict[str, Any]:
         "name": format_name(each.owner),
         "right": each.is_right,
         "found": [format_name(name) for name in each.found],
+        "what": each.what,
     }
 
 

@@ -26,7 +26,7 @@ from blackhole_guard.leaks.verdicts import (
     read_outcome,
     settle,
 )
-from blackhole_guard.reserved.registry import ZONES, ReservedZone, Sink
+from blackhole_guard.reserved.registry import BLOCKS, ZONES, ReservedZone, Sink, find_reserved_name
 from blackhole_guard.wire.asking import Reply, Section
 from blackhole_guard.wire.codes import RCode, RRClass, RRType
 from blackhole_guard.wire.errors import WireError
@@ -69,6 +69,12 @@ class MappedFinding:
     is_right: bool
     found: tuple[bytes, ...]  # names of its PTRs, lower case, sorted
     what: str  # printable
+    is_known: bool = True  # whether there was an answer
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the resolver says something else: from a zone of its own, or another's."""
+        return self.is_known and not self.is_right
 
 
 @dataclass(slots=True)
@@ -92,11 +98,21 @@ class Examined:
         return any(finding.verdict in SICK for finding in self.findings)
 
     @property
+    def sick_blocks(self) -> tuple[str, ...]:
+        """The blocks (`registry.BLOCKS`) that leak, or are made up, or hide names that we map."""
+        sick = {finding.zone.block for finding in self.findings if finding.verdict in SICK}
+        for each in self.mapped:
+            zone = find_reserved_name(each.owner)
+            if each.is_hidden and zone is not None:
+                sick.add(zone.block)
+        return tuple(block for block in BLOCKS if block in sick)
+
+    @property
     def is_known(self) -> bool:
-        """Whether it is known of each zone where its queries end."""
+        """Whether it is known of each zone where its queries end, and of each name that we map whether it comes out."""
         # Who refuses everything may answer others.
         refuses = {finding.verdict for finding in self.findings} == {Verdict.REFUSED}
-        return all(finding.is_known for finding in self.findings) and not refuses
+        return all(each.is_known for each in (*self.findings, *self.mapped)) and not refuses
 
 
 class Examination:
@@ -256,7 +272,7 @@ def _read_ds(outcome: Outcome) -> DsAnswer:
 
 def _read_mapped(owner: bytes, names: frozenset[bytes], outcome: Outcome) -> MappedFinding:
     if isinstance(outcome, Silence):
-        return MappedFinding(owner, False, (), outcome.reason)
+        return MappedFinding(owner, False, (), outcome.reason, is_known=False)
     reply = outcome.reply
     try:
         found = _read_ptrs(reply)

@@ -305,8 +305,10 @@ def test_mapped_names_come_out_or_do_not(names, right, what):
         response.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "PTR", *names))
         return response.to_wire()
 
-    (mapped,) = examine(answer, Known(frozenset(), (), ((owner, wanted),)))[0].mapped
+    examined, _ = examine(answer, Known(frozenset(), (), ((owner, wanted),)))
+    (mapped,) = examined.mapped
     assert (mapped.owner, mapped.is_right, mapped.what) == (owner, right, what)
+    assert (examined.sick_blocks, examined.leaks, examined.is_known) == (() if right else ("10.0.0.0/8",), False, True)
 
 
 def test_who_refuses_everything_may_answer_others():

@@ -65,6 +65,14 @@ class Namespace(Host):
         else:
             self.run(program("ip"), "address", "add", f"{address}/32", "dev", "lo")
 
+    def connect(self, other: "Namespace", address: str, others: str) -> None:
+        """Lay a cable to another host; each end has one of these addresses (IPv4, of one /24)."""
+        ip, far = program("ip"), f"{other._holder}/net"
+        self.run(ip, "link", "add", "cable0", "type", "veth", "peer", "name", "cable0", "netns", far)
+        for host, own in ((self, address), (other, others)):
+            host.run(ip, "address", "add", f"{own}/24", "dev", "cable0")
+            host.run(ip, "link", "set", "cable0", "up")
+
 
 @contextmanager
 def namespace(addresses: Sequence[str] = (), files: Mapping[str, str] | None = None) -> Iterator[Namespace]:
