@@ -6,7 +6,7 @@ Imported where rounds are made only: nobody else needs the doctor.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from blackhole_guard.app.board import Board
 from blackhole_guard.config.settings import DoctorSettings
@@ -14,13 +14,12 @@ from blackhole_guard.doctoring.configuration import know_zones
 from blackhole_guard.doctoring.network import examine_all
 from blackhole_guard.doctoring.resolvers import Resolver, find_resolvers, read_resolver
 from blackhole_guard.leaks.doctor import Examined
-from blackhole_guard.leaks.verdicts import Known, Verdict
+from blackhole_guard.leaks.verdicts import SICK, Known
 from blackhole_guard.store.snapshot import Snapshot
 from blackhole_guard.telemetry.catalogue import MAX_RESOLVERS
 from blackhole_guard.telemetry.metrics import Samples
 
 _FIRST = 1.0  # seconds between two looks whether zones are served; what we serve tells our answers from others'
-_SICK = (Verdict.LEAKS, Verdict.HIJACKED)
 
 
 class RoundsLog(Protocol):
@@ -42,7 +41,8 @@ class ResolverFact:
 
     resolver: str  # as the settings or resolv.conf name it
     answers: bool
-    leaks: Mapping[str, int]  # block -> zones of it that leak or are made up; empty: it did not answer
+    leaks: Mapping[str, int]  # block -> zones of it that leak or are made up; without those of which it is not known
+    unknown: tuple[str, ...]  # blocks of which it is not known, in whole or in part
     seconds: float  # that it took
 
 
@@ -63,7 +63,7 @@ class Rounds:
         self._open_newest = open_newest
         self._log = log
         self._facts: tuple[ResolverFact, ...] = ()
-        self._said: dict[str, str] = {}  # resolver -> what was logged of it last; "": all is well
+        self._said: dict[str, _State] = {}  # resolver -> what was logged of it last
 
     @property
     def facts(self) -> tuple[ResolverFact, ...]:
@@ -78,6 +78,7 @@ class Rounds:
             "resolver_leaks": [
                 ((fact.resolver, block), zones) for fact in facts for block, zones in fact.leaks.items()
             ],
+            "resolver_unknown": [((fact.resolver,), len(fact.unknown)) for fact in facts if fact.answers],
             "resolver_probe_seconds": [((fact.resolver,), fact.seconds) for fact in facts],
         }
 
@@ -117,23 +118,42 @@ class Rounds:
 
     def _tell(self, fact: ResolverFact) -> None:
         """Log what is new of a resolver."""
-        leaking = ", ".join(block for block, zones in fact.leaks.items() if zones)
-        state = leaking if fact.answers else "silent"
-        before = self._said.get(fact.resolver, "")
-        self._said[fact.resolver] = state
-        if state == before:
+        now, before = _State.of(fact), self._said.get(fact.resolver, _State())
+        self._said[fact.resolver] = now
+        if now == before:
             return
-        if not fact.answers:
+        if now.is_silent:
             self._log.warning("a resolver does not answer", resolver=fact.resolver)
-        elif leaking:
-            self._log.warning("a resolver leaks", resolver=fact.resolver, blocks=leaking)
-        else:
+        elif now.leaking:
+            self._log.warning("a resolver leaks", resolver=fact.resolver, blocks=now.leaking)
+        elif now.unknown:
+            self._log.warning("whether a resolver leaks is not known", resolver=fact.resolver, blocks=now.unknown)
+        elif before.leaking:
             self._log.info("a resolver does not leak any more", resolver=fact.resolver)
+        else:
+            self._log.info("a resolver answers again", resolver=fact.resolver)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is worth a line in the log; none of it: all is well."""
+
+    is_silent: bool = False
+    leaking: str = ""  # blocks
+    unknown: str = ""  # blocks; of one that leaks no more is said
+
+    @classmethod
+    def of(cls, fact: ResolverFact) -> Self:
+        leaking = ", ".join(block for block, zones in fact.leaks.items() if zones)
+        return cls(not fact.answers, leaking, "" if leaking else ", ".join(fact.unknown))
 
 
 def _make_fact(resolver: Resolver, examined: Examined) -> ResolverFact:
+    if examined.silence is not None:
+        return ResolverFact(str(resolver), False, {}, (), examined.seconds)
     leaks: dict[str, int] = {}
-    if examined.silence is None:
-        for finding in examined.findings:
-            leaks[finding.zone.block] = leaks.get(finding.zone.block, 0) + (finding.verdict in _SICK)
-    return ResolverFact(str(resolver), examined.silence is None, leaks, examined.seconds)
+    for finding in examined.findings:
+        leaks[finding.zone.block] = leaks.get(finding.zone.block, 0) + (finding.verdict in SICK)
+    unknown = examined.unknown_blocks
+    told = {block: zones for block, zones in leaks.items() if zones or block not in unknown}
+    return ResolverFact(str(resolver), True, told, unknown, examined.seconds)

@@ -108,11 +108,17 @@ class Examined:
         return tuple(block for block in BLOCKS if block in sick)
 
     @property
-    def is_known(self) -> bool:
-        """Whether it is known of each zone where its queries end, and of each name that we map whether it comes out."""
+    def unknown_blocks(self) -> tuple[str, ...]:
+        """The blocks (`registry.BLOCKS`) of which it is not known of each zone where its queries end."""
         # Who refuses everything may answer others.
         refuses = {finding.verdict for finding in self.findings} == {Verdict.REFUSED}
-        return all(each.is_known for each in (*self.findings, *self.mapped)) and not refuses
+        unknown = {finding.zone.block for finding in self.findings if refuses or not finding.is_known}
+        return tuple(block for block in BLOCKS if block in unknown)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known of each zone where its queries end, and of each name that we map whether it comes out."""
+        return not self.unknown_blocks and all(each.is_known for each in self.mapped)
 
 
 class Examination:

@@ -14,7 +14,7 @@ from blackhole_guard.counters.meter import RESPONSE_FAMILIES
 PREFIX = "blackhole_guard_"
 MAX_ZONES = 100  # that have series of their own; 2 each. With what else there is, all stay under 2,000 series
 
-MAX_RESOLVERS = 6  # that are examined on a schedule, and have series of their own; 25 each
+MAX_RESOLVERS = 6  # that are examined on a schedule, and have series of their own; one for each block, and three
 
 
 class CatalogueError(Exception):
@@ -147,6 +147,12 @@ CATALOGUE = (
         Kind.GAUGE,
         "Zones of a block that leaked, or were made up, at a resolver when it was last examined.",
         ("resolver", "block"),
+    ),
+    Metric(
+        "resolver_unknown",
+        Kind.GAUGE,
+        "Blocks of which it was not known whether they leak at a resolver when it was last examined.",
+        ("resolver",),
     ),
     Metric("resolver_probe_seconds", Kind.GAUGE, "How long the last examination of a resolver took.", ("resolver",)),
     _counter("log_lines_lost", "Log lines that could not be written because nobody took them."),

@@ -3,16 +3,18 @@
 import asyncio
 from types import SimpleNamespace
 
+import dns.message
 import pytest
 from answers import Cells
 from peer_processes import free_port
-from replies import PUBLIC_SOA
+from replies import PUBLIC_SOA, respond
 from services import Service
 from stand_in_resolvers import UNBOUND_SOA, resolver, with_soa
 from supervisors import wait_until
 
 from blackhole_guard.app.rounds import Rounds
 from blackhole_guard.config.settings import DoctorSettings
+from blackhole_guard.doctoring.resolvers import Resolver
 from blackhole_guard.reserved.registry import BLOCKS
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.telemetry.catalogue import MAX_RESOLVERS
@@ -66,6 +68,7 @@ def test_what_a_round_finds_is_shown_and_what_changes_is_logged(cells):
         assert rounds.read() == {
             "resolver_answers": [((str(target),), 1)],
             "resolver_leaks": [((str(target), block), int(block == "172.16.0.0/12")) for block in BLOCKS],
+            "resolver_unknown": [((str(target),), 0)],
             "resolver_probe_seconds": [((str(target),), fact.seconds)],
         }
         state["answer"] = with_soa(UNBOUND_SOA)
@@ -74,6 +77,42 @@ def test_what_a_round_finds_is_shown_and_what_changes_is_logged(cells):
     run_until(rounds, lambda: len(log.said) > 2)
     assert log.said[2:] == [("warning", "a resolver does not answer", str(target))]
     assert (rounds.facts[0].answers, rounds.facts[0].leaks) == (False, {})
+    assert rounds.read()["resolver_leaks"] == rounds.read()["resolver_unknown"] == []
+
+
+def test_what_is_not_known_is_no_zero(cells):
+    state = {"answer": with_soa(UNBOUND_SOA)}
+
+    def refuse(octets, over_tcp):
+        return respond(octets, "REFUSED")
+
+    def servfail_for_ten(octets, over_tcp):
+        is_ten = ".10.in-addr.arpa." in str(dns.message.from_wire(octets).question[0].name)
+        return respond(octets, "SERVFAIL") if is_ten else with_soa(UNBOUND_SOA)(octets, over_tcp)
+
+    with resolver(lambda octets, over_tcp: state["answer"](octets, over_tcp)) as target:
+        rounds, log = make(cells, [target])
+        state["answer"] = servfail_for_ten
+        run_until(rounds, lambda: log.said)
+        assert log.said == [("warning", "whether a resolver leaks is not known", str(target), "10.0.0.0/8")]
+        assert rounds.facts[0].leaks == dict.fromkeys([block for block in BLOCKS if block != "10.0.0.0/8"], 0)
+        assert rounds.read()["resolver_unknown"] == [((str(target),), 1)]
+        state["answer"] = refuse  # who refuses everything may answer others
+        run_until(rounds, lambda: len(log.said) > 1)
+        assert rounds.read()["resolver_leaks"] == []
+        assert rounds.read()["resolver_unknown"] == [((str(target),), len(BLOCKS))]
+
+
+def test_a_resolver_that_comes_back_answers_again(cells):
+    target = Resolver("127.0.0.1", free_port())
+    rounds, log = make(cells, [target])
+    run_until(rounds, lambda: log.said)
+    with resolver(with_soa(UNBOUND_SOA), port=target.port):
+        run_until(rounds, lambda: len(log.said) > 1)
+    assert log.said == [
+        ("warning", "a resolver does not answer", str(target)),
+        ("info", "a resolver answers again", str(target)),
+    ]
 
 
 def test_the_answers_of_what_is_served_are_no_leaks(cells):

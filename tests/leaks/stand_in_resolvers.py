@@ -18,10 +18,10 @@ UNBOUND_SOA = "localhost. nobody.invalid. 1 3600 1200 604800 10800"
 
 
 @contextmanager
-def resolver(answer: Answer, host: str = "127.0.0.1") -> Iterator[Resolver]:
+def resolver(answer: Answer, host: str = "127.0.0.1", port: int | None = None) -> Iterator[Resolver]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with (
-        closing(socket.create_server((host, free_port()), family=family, backlog=128)) as tcp,
+        closing(socket.create_server((host, port or free_port()), family=family, backlog=128)) as tcp,
         socket.socket(family, socket.SOCK_DGRAM) as udp,
     ):
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)

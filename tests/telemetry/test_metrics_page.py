@@ -35,6 +35,7 @@ QUIET = {  # series while all is well: those that any alert reads
     'blackhole_guard_config_info{job="j",digest="a",replica="1"}': "1+0x120",
     'blackhole_guard_config_info{job="j",digest="a",replica="2"}': "1+0x120",
     'blackhole_guard_resolver_leaks{resolver="192.0.2.53:53",block="10.0.0.0/8"}': "0+0x120",
+    'blackhole_guard_resolver_unknown{resolver="192.0.2.53:53"}': "0+0x120",
     'blackhole_guard_resolver_answers{resolver="192.0.2.53:53"}': "1+0x120",
     "blackhole_guard_worker_errors_total": "0+0x120",
     "blackhole_guard_answer_errors_total": "2+0x120",
@@ -61,6 +62,7 @@ TROUBLE = {  # what happens, a value a minute -> the alert for it
     "BlackholeGuardResolverLeaks": {
         'blackhole_guard_resolver_leaks{resolver="192.0.2.53:53",block="10.0.0.0/8"}': "1+0x120"
     },
+    "BlackholeGuardResolverUnknown": {'blackhole_guard_resolver_unknown{resolver="192.0.2.53:53"}': "1+0x120"},
     "BlackholeGuardResolverSilent": {'blackhole_guard_resolver_answers{resolver="192.0.2.53:53"}': "0+0x120"},
     "BlackholeGuardErrors": {"blackhole_guard_answer_errors_total": "0x90 1x30"},
     "BlackholeGuardLogLost": {"blackhole_guard_log_lines_lost_total": "0x90 1x30"},
