@@ -18,22 +18,37 @@ _TRIES = 8 * SAMPLE
 def make_known(zones: ZoneSet) -> Known:
     """Take from the zones what tells our answers from others'.
 
-    The SOA's serial is left out: the server moves it. Which mapped addresses are asked for is drawn anew each time.
+    The SOA's serial is left out where the server moves it. Which mapped addresses are asked for is drawn anew.
     """
     known = know_zones((zone.soa for zone in zones.zones.values()), zones.cuts)
     return replace(known, mapped=_sample(zones))
 
 
 def know_zones(soas: Iterable[RRset], cuts: Iterable[bytes]) -> Known:
-    """Take the same from the SOAs of our zones and the owner names of our delegations, without any mapped names."""
+    """Take the same from the SOAs of our zones and the owner names of our delegations, without any mapped names.
+
+    Args:
+        soas: with the serial 0 where the server moves it, or with the one that it has now.
+    """
+    soas = tuple(soas)
     blocks = (parse_reverse_prefix(owner) for owner in cuts)
-    return Known(frozenset(map(_names_of, soas)), tuple(block for block in blocks if block is not None))
+    return Known(
+        soas=frozenset(map(_names_of, soas)),
+        serials={soa.owner: serial for soa in soas if (serial := _serial_of(soa)) > 1},  # 1 is everybody's (RFC 6303)
+        delegated=tuple(block for block in blocks if block is not None),
+    )
 
 
 def _names_of(soa: RRset) -> tuple[bytes, bytes, bytes]:
     rdata = soa.rdatas[0].lower()
     mname = find_name_end(rdata, 0)
     return soa.owner, rdata[:mname], rdata[mname : find_name_end(rdata, mname)]
+
+
+def _serial_of(soa: RRset) -> int:
+    return int.from_bytes(
+        soa.rdatas[0][-20:-16], "big"
+    )  # it stands before four other numbers (RFC 1035 section 3.3.13)
 
 
 def _sample(zones: ZoneSet) -> tuple[tuple[bytes, frozenset[bytes]], ...]:

@@ -7,7 +7,7 @@ for a zone, and some resolvers treat the two differently. Where an answer does n
 """
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from blackhole_guard.leaks.exchanges import Exchanges, Limits, Question, Task
@@ -50,6 +50,7 @@ class Finding:
     program: Kind | None  # what the resolver is, where it answers from an empty zone of its own
     seconds: float | None  # of the first answer; None: there was none
     is_known: bool  # whether the answers say of both types where queries end
+    may_be_ours: bool  # of LOCAL: by the SOA it could be
 
 
 class DsAnswer(StrEnum):
@@ -145,6 +146,8 @@ class Examination:
         """Say what was found, once it is over."""
         examined = self._examined
         examined.findings = [self._findings[zone.apex] for zone in self._zones]
+        if _is_ours(examined):
+            examined.findings = [_claim(finding) for finding in examined.findings]
         examined.silence = None if self.exchanges.heard else examined.findings[0].what
         examined.questions, examined.seconds = self.exchanges.asked, now - self._began
         if examined.program is Kind.UNKNOWN:
@@ -241,6 +244,25 @@ def _conclude(zone: ReservedZone, readings: dict[str, Reading], seconds: float |
         program=next((reading.program for reading in found if reading.program is not None), None),
         seconds=seconds,
         is_known=not any(reading.verdict in UNKNOWN for reading in found),
+        may_be_ours=verdict is Verdict.LOCAL and readings["PTR"].may_be_ours,
+    )
+
+
+def _is_ours(examined: Examined) -> bool:
+    """Whether it is proved that the resolver asks this server, or is it."""
+    return (
+        examined.program is Kind.OURS
+        or any(each.is_right for each in examined.mapped)
+        or any(finding.verdict is Verdict.OURS for finding in examined.findings)
+    )
+
+
+def _claim(finding: Finding) -> Finding:
+    """Take a zone that looks as ours for ours."""
+    if not finding.may_be_ours:
+        return finding
+    return replace(
+        finding, verdict=Verdict.OURS, what="an empty zone as ours, where others are ours", may_be_ours=False
     )
 
 

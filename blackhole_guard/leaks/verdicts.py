@@ -4,8 +4,8 @@ RFC 2308 section 2 (kinds of negative answers). The name that was asked for does
 with an SOA gives itself away, and whoever says that it exists made it up.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import ip_address
 
@@ -22,6 +22,10 @@ _EMPTY_AS112 = pack_name("empty.as112.arpa")
 # systemd-resolved and Knot Resolver have a PTR for any name below loopback's.
 _LOOPBACK = frozenset(zone.apex for zone in ZONES if zone.what == "loopback")
 _LOCALHOST = pack_name("localhost")
+_NOBODY = pack_name("nobody.invalid")  # RNAME of an empty zone (RFC 6303 section 3)
+# The serial of a zone that a map made is the unix time when it changed last. From 2,020,010,100 on, serials are dates,
+# as people write them.
+_TIMES = range(1_577_836_800, 2_020_000_000)  # 2020 to 2034
 _PARENTS = {ROOT: Sink.ROOT, pack_name("arpa"): Sink.ARPA, IN_ADDR_ARPA: Sink.ARPA, IP6_ARPA: Sink.ARPA}
 _NAMES = frozenset((RRType.NS, RRType.CNAME, RRType.PTR, RRType.DNAME))
 _ADDRESSES = frozenset(((RRType.A, 4), (RRType.AAAA, 16)))  # and the octets that they have
@@ -58,6 +62,7 @@ class Known:
     soas: frozenset[tuple[bytes, bytes, bytes]]  # of zones that we serve: owner, MNAME, RNAME; lower case
     delegated: Collection[Block] = ()
     mapped: tuple[tuple[bytes, frozenset[bytes]], ...] = ()  # a sample: owner and names of its PTRs; lower case
+    serials: Mapping[bytes, int] = field(default_factory=dict)  # apex -> the serial, where it is known and above 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class Reading:
     soa: SoaRecord | None = None
     program: Kind | None = None  # of LOCAL: what the resolver is, where it answers from an empty zone of its own
     is_empty: bool = False  # of UNCLEAR: NOERROR, and nothing besides
+    may_be_ours: bool = False  # of LOCAL: by the SOA it could be
 
 
 def read_outcome(zone: ReservedZone, qname: bytes, outcome: Outcome, known: Known) -> Reading:
@@ -177,7 +183,12 @@ def _is_localhost(reply: Reply, record: Record) -> bool:
 def _read_soa(zone: ReservedZone, qname: bytes, soa: SoaRecord, known: Known, *, has_authority: bool) -> Reading:
     shown = f"SOA {format_name(soa.owner)} {format_name(soa.mname)}"
     if (soa.owner, soa.mname, soa.rname) in known.soas:
-        return Reading(Verdict.OURS, "an SOA of ours", soa=soa)
+        if soa.mname != soa.owner or soa.rname != _NOBODY:
+            return Reading(Verdict.OURS, "an SOA of ours", soa=soa)
+        if soa.serial in _TIMES or soa.serial == known.serials.get(soa.owner):
+            return Reading(Verdict.OURS, "an SOA of ours, by its serial", soa=soa)
+        what = "an empty zone as RFC 6303 has it: ours, or another server's"
+        return Reading(Verdict.LOCAL, what, soa=soa, may_be_ours=True)
     sink = find_sink_of(soa)
     if sink is not None:
         return Reading(Verdict.LEAKS, shown, sink, soa)

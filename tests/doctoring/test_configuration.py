@@ -35,7 +35,11 @@ def test_without_a_configuration_ours_are_the_empty_zones_of_rfc_6303(known):
     apex = pack_name("10.in-addr.arpa")
     assert (apex, apex, pack_name("nobody.invalid")) in found.soas
     assert len(found.soas) == 102
-    assert (found.mapped, tuple(found.delegated)) == ((), ())
+    assert (found.mapped, tuple(found.delegated), found.serials) == ((), (), {})
+
+
+def test_a_serial_that_a_map_gives_is_told(known):
+    assert known("zone: 10.0.0.0/8\nsoa: {serial: 7}\n").serials == {pack_name("10.in-addr.arpa"): 7}
 
 
 def test_a_map_tells_its_soa_its_delegations_and_a_sample_of_its_names(known):

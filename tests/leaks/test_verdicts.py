@@ -80,6 +80,24 @@ def test_the_soa_of_a_negative_answer_tells_whose_it_is(owner, soa, verdict, sin
     assert (found.verdict, found.sink, found.program) == (verdict, sink, None)  # it may be behind this one
 
 
+@pytest.mark.parametrize(
+    ("serial", "given", "verdict"),
+    [
+        (1, {}, Verdict.LOCAL),  # as RFC 6303 section 3 has it, whoever wrote it; so have we, of what is built in
+        (1_790_000_000, {}, Verdict.OURS),  # the time when the zone changed
+        (2_026_112_601, {}, Verdict.LOCAL),  # a date
+        (7, {TEN.apex: 7}, Verdict.OURS),  # as a map has it
+        (8, {TEN.apex: 7}, Verdict.LOCAL),
+    ],
+)
+def test_the_soa_of_an_empty_zone_is_ours_by_its_serial_alone(serial, given, verdict):
+    nobody = pack_name("nobody.invalid")
+    known = Known(frozenset([(TEN.apex, TEN.apex, nobody)]), serials=given)
+    soa = ("10.in-addr.arpa.", f"10.in-addr.arpa. nobody.invalid. {serial} 3600 1200 604800 10800")
+    found = read_outcome(TEN, PROBE, outcome(soa=soa), known)
+    assert (found.verdict, found.may_be_ours) == (verdict, verdict is Verdict.LOCAL)
+
+
 @pytest.mark.parametrize("owner", ["in-addr.arpa.", "."])  # a root of its own?
 @pytest.mark.parametrize("rcode", ["NXDOMAIN", "NOERROR"])
 def test_the_soa_of_a_zone_above_is_the_resolvers_own_if_it_says_so(owner, rcode):
