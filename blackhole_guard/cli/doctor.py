@@ -59,7 +59,8 @@ def make_cure(reading: Reading) -> Cure:
 
     def cure(kind: Kind, blocks: tuple[str, ...], resolver: str) -> list[str]:
         if kind is Kind.OURS:
-            return ["a map has `serve: false`, or `reserved.serve` is false: see `blackhole-guard check`"]
+            what = "a map has `serve: false`, or `reserved.serve` is false, or the maps that it runs with are older"
+            return [f"{what}: see `blackhole-guard check`, `blackhole-guard reload`"]
         if kind is Kind.UNKNOWN:
             programs = "|".join(PROGRAMS)
             return [f"blackhole-guard integrate {programs} prints the lines to change; it is for you to say which"]

@@ -73,12 +73,11 @@ def _choose_for_another_machine(
     if not reachable:
         listened = ", ".join(str(Server(each.address, each.port)) for each in found)
         what = f"the resolver is on another machine, and does not reach us at {listened}"
-        raise IntegrationError(what, "let us listen on an address that it reaches, or say one: --server ADDRESS")
+        hint = "let us listen on an address that it reaches, or say one to `integrate`: --server ADDRESS"
+        raise IntegrationError(what, hint)
     server = min(reachable, key=lambda each: (each.address != towards, each.address.version != towards.version))
-    what = (
-        f"the resolver is on another machine, and these lines name {server.address}, which must lead from there to us"
-    )
-    return server, (Note(what, "if it does not, say another: --server ADDRESS; who may ask is `server.allow_query`"),)
+    what = f"the resolver is on another machine: {server.address} must lead from there to us, and let it ask"
+    return server, (Note(what, "`integrate` takes another one, --server ADDRESS; who may ask is `server.allow_query`"),)
 
 
 def _doubts(found: Sequence[Endpoint], chosen: Endpoint, address: IPv4Address | IPv6Address) -> Iterator[Note]:
@@ -88,10 +87,8 @@ def _doubts(found: Sequence[Endpoint], chosen: Endpoint, address: IPv4Address | 
         what = f"we listen on all addresses, and these lines name {address}, for a resolver on the same machine"
         yield Note(what, "for another machine say which: --server ADDRESS")
     elif chosen.address.is_loopback and others:
-        what = (
-            f"we listen on {', '.join(others)}, too, and these lines name {address}, for a resolver on the same machine"
-        )
-        yield Note(what, f"for another machine say which: --server {others[0]}")
+        what = f"we listen on {', '.join(others)}, too; these lines name {address}, for a resolver on the same machine"
+        yield Note(what, "for another machine say which: --server ADDRESS")
     if address in _LOOPBACK.values() and chosen.port == DNS_PORT:
         what = f"{address} port {DNS_PORT} is where most resolvers listen, too, and there is one of the two only"
         yield Note(what, "give us another port, such as `listen: [127.0.0.1:5300]`, and run this again")

@@ -13,7 +13,11 @@ from blackhole_guard.server.listen import parse_listen
     ("listen", "chosen", "notes"),
     [
         (["127.0.0.1:5300"], "127.0.0.1:5300", []),
-        (["10.0.0.53", "127.0.0.1:5300"], "127.0.0.1:5300", ["we listen on 10.0.0.53:53, too, and these lines"]),
+        (
+            ["10.0.0.53", "127.0.0.1:5300"],
+            "127.0.0.1:5300",
+            ["we listen on 10.0.0.53:53, too; these lines name 127.0.0.1"],
+        ),
         (["10.0.0.53", "10.0.0.54:5300"], "10.0.0.53:53", []),
         (["fe80::1%1", "fd00::53"], "[fd00::53]:53", []),  # link-local means another host on each link
         (["0.0.0.0:5300"], "127.0.0.1:5300", ["we listen on all addresses"]),
@@ -44,7 +48,7 @@ def test_one_address_is_chosen(listen, chosen, notes):
 def test_for_a_resolver_on_another_machine_it_is_none_of_loopback(listen, towards, chosen):
     server, (note,) = choose_server(parse_listen(listen, 53), ip_address(towards))
     assert str(server) == chosen
-    assert note.what.startswith("the resolver is on another machine, and these lines name ")
+    assert note.what.startswith(f"the resolver is on another machine: {server.address} must lead from there to us")
     assert "--server" in note.hint
 
 
