@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import dns.message
 import pytest
+from debian_bind import debians_file
 from peer_processes import Peer, PeerError, free_port, scratch
-from peer_programs import UNPACKED
 from peer_servers import bind, guard
 from sidecars import integrate, look_up
 
@@ -28,15 +27,9 @@ def debians_bind(lines: Mapping[str, str], delete: str | None = None) -> Iterato
     Args:
         delete: a pattern of what is taken out of named.conf.default-zones.
     """
-    root = UNPACKED.parent / "root"
-    if not (root / "etc/bind").is_dir():
-        root = Path("/")  # the machine has the package itself
     files = {
-        name: (root / "etc/bind" / name).read_text()
-        for name in ("named.conf.options", "named.conf.local", "named.conf.default-zones")
+        name: debians_file(name) for name in ("named.conf.options", "named.conf.local", "named.conf.default-zones")
     }
-    for name, text in files.items():
-        files[name] = re.sub(r'"/(etc/bind|usr/share/dns)/', rf'"{root}/\1/', text)
     inner = lines["/etc/bind/named.conf.options"].partition("options {\n")[2].rpartition("};\n")[0]
     options = re.sub(SET_ELSEWHERE, "", files["named.conf.options"])
     options = options.replace("options {", f"options {{ dnssec-validation no;\n{inner}", 1)
