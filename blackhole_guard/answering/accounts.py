@@ -1,13 +1,14 @@
 """Which account a message that was read belongs to: the counters that its answer moves, the ledger's among them.
 
 A query of class IN in a reserved zone of ours is entered in the ledger of averted leaks by block, sink, shape and
-outcome. Not entered: what strangers ask, transfers, zones that are not reserved, and PARTIAL names.
+outcome. Not entered: what strangers and the doctor ask, transfers, zones that are not reserved, and PARTIAL names.
 """
 
 from blackhole_guard.answering.answer import RCODES, Answer, Outcome, Refusal
 from blackhole_guard.answering.tally import LEDGER_OUTCOMES, NO_TYPE, PUBLIC, Account, Key, Tally, qtype_label
 from blackhole_guard.answering.zone_reader import ServedZone
 from blackhole_guard.reserved.addresses import parse_reverse_name
+from blackhole_guard.reserved.probes import is_probe
 from blackhole_guard.reserved.registry import BLOCKS
 from blackhole_guard.reserved.shapes import Shape, find_shape
 from blackhole_guard.wire.codes import Opcode
@@ -88,13 +89,16 @@ def find_averted(query: Query, answer: Answer) -> tuple[bytes, bool] | None:
     if zone is None or zone.block is None:
         return None
     shape = _find_shape(query, answer, zone)
-    if shape is Shape.PARTIAL:
+    if shape is None or shape is Shape.PARTIAL:
         return None
     address = parse_reverse_name(query.qname) if shape in _ADDRESSES else None
     return address or b"", address is not None and answer.outcome in _UNMAPPED
 
 
-def _find_shape(query: Query, answer: Answer, zone: ServedZone) -> Shape:
+def _find_shape(query: Query, answer: Answer, zone: ServedZone) -> Shape | None:
+    """Tell the shape of a message for a name in a zone of ours; None: a probe of the doctor's, and nobody's leak."""
     if query.opcode == Opcode.UPDATE:
         return Shape.UPDATE
+    if is_probe(query.qname):
+        return None
     return find_shape(query.qname, query.qtype, apex=zone.apex, cut=None if answer.cut is None else answer.cut.owner)

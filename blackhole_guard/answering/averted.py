@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from blackhole_guard.answering.batch import Batch
 from blackhole_guard.answering.policy import Clients
 from blackhole_guard.reserved.addresses import parse_reverse_name
+from blackhole_guard.reserved.probes import is_probe
 from blackhole_guard.reserved.registry import is_reserved_address
 from blackhole_guard.wire.client_subnet import parse_client_subnet
 from blackhole_guard.wire.codes import OptionCode, RCode, RRClass, RRType
@@ -238,5 +239,7 @@ def _find_address(message: bytes, begin: bytes) -> tuple[bytes, bool] | None:
     name = message[HEADER.size : end].lower()
     address = parse_reverse_name(name)
     if address is None or rcode not in (RCode.NOERROR, RCode.NXDOMAIN) or not is_reserved_address(address):
+        return None
+    if is_probe(name):
         return None
     return address, rcode == RCode.NXDOMAIN or begin[4:6] == b"\0\0"

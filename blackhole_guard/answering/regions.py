@@ -16,6 +16,7 @@ from blackhole_guard.answering.tails import KINDS
 from blackhole_guard.answering.tally import Account, Tally, qtype_label
 from blackhole_guard.answering.zone_reader import ServedZone, Shelf, ShelfReader
 from blackhole_guard.reserved.addresses import IP6_ARPA, parse_reverse_name, parse_reverse_prefix
+from blackhole_guard.reserved.probes import LOWER_HALF
 from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.edns import MIN_PAYLOAD
@@ -38,7 +39,7 @@ _OCTETS = {label: bytes((twice // 2,)) for label, (twice, _) in _HOSTS.items()}
 _IPV4_SHELF_KEY = 4  # octets: the family's, and three of the address
 _IPV6_KEY = _HEADER + 64 + len(IP6_ARPA) + _TYPE  # octets of the key of a whole IPv6 address
 _DOTS = b"\x01" * 32  # the lengths of its labels
-_EDGES = frozenset((bytes(8), b"\xff" * 8))  # interface identifiers
+_NOTABLE = frozenset((bytes(8), b"\xff" * 8, LOWER_HALF))  # interface identifiers: those of edges, and of probes
 _NIBBLES = frozenset(b"0123456789abcdef")
 _APART = 0xFFFF  # an offset in a shelf
 _POINTER = 0xC0  # the first octet of one, at least (RFC 1035 section 4.1.4)
@@ -138,10 +139,13 @@ class Regions:
         nibbles = key[_HEADER + 63 : _HEADER : -2]
         if key[_HEADER : _HEADER + 64 : 2] == _DOTS and _NIBBLES.issuperset(nibbles):
             address = bytes.fromhex(nibbles.decode())
+            is_edge = address[8:] in _NOTABLE
+            if is_edge and address[8:] == LOWER_HALF:
+                raise LookupError("a probe of the doctor's, which has an account of its own")
             for size in self._ipv6_sizes:
                 region = self._known.get(key[_IPV6_KEY - size :])
                 if region is not None:
-                    return self._reach(region.prefix + address[:15], region), 2 * address[15], address[8:] in _EDGES
+                    return self._reach(region.prefix + address[:15], region), 2 * address[15], is_edge
         raise LookupError("no IPv6 address in a region that is known")
 
     def _reach(self, key: bytes, region: Region) -> _Place:

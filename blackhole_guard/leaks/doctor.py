@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from blackhole_guard.leaks.exchanges import Exchanges, Limits, Question, Task
-from blackhole_guard.leaks.probes import Draw, make_probe
 from blackhole_guard.leaks.signatures import Kind, find_program
 from blackhole_guard.leaks.verdicts import (
     SICK,
@@ -26,6 +25,7 @@ from blackhole_guard.leaks.verdicts import (
     read_outcome,
     settle,
 )
+from blackhole_guard.reserved.probes import Draw, make_probe
 from blackhole_guard.reserved.registry import BLOCKS, ZONES, ReservedZone, Sink, find_reserved_name
 from blackhole_guard.wire.asking import Reply, Section
 from blackhole_guard.wire.codes import RCode, RRClass, RRType

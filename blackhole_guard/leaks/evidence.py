@@ -10,8 +10,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from blackhole_guard.leaks.probes import is_probe
 from blackhole_guard.reserved.addresses import parse_reverse_name
+from blackhole_guard.reserved.probes import is_probe
 from blackhole_guard.reserved.registry import Sink, find_reserved_name
 from blackhole_guard.reserved.shapes import Shape, find_shape
 from blackhole_guard.reserved.sinks import find_sink
@@ -84,7 +84,7 @@ class Sighting(NamedTuple):
 def judge(sighting: Sighting, certainty: Certainty) -> Leak | None:
     """Say what leak a sighting is; None: it is none.
 
-    That is where its name is not in a reserved zone, not of class IN, or a probe of the doctor's (`leaks.probes`).
+    That is where its name is not in a reserved zone, not of class IN, or a probe of the doctor's (`reserved.probes`).
 
     Args:
         certainty: what this kind of evidence proves where `server` is no sink; a sink's address proves more.

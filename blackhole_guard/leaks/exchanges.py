@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
-from blackhole_guard.leaks.probes import Draw
 from blackhole_guard.leaks.verdicts import Answered, Outcome, Silence
+from blackhole_guard.reserved.probes import Draw
 from blackhole_guard.wire.asking import Reply, parse_reply, render_query, render_question
 from blackhole_guard.wire.codes import RCode, RRClass
 from blackhole_guard.wire.errors import WireError

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from blackhole_guard.leaks.evidence import Certainty, Leak, Report, Sighting, Via, judge
 from blackhole_guard.leaks.frames import Frame, Segment, TcpFields, parse_segment
-from blackhole_guard.leaks.probes import is_probe
 from blackhole_guard.leaks.streams import RST, SYN, Message, Stream
+from blackhole_guard.reserved.probes import is_probe
 from blackhole_guard.reserved.sinks import find_sink
 from blackhole_guard.wire.codes import Opcode
 from blackhole_guard.wire.errors import WireError

@@ -110,12 +110,13 @@ def _neighbours(address: str) -> list[str]:
 _FULL_SHELF = ("10.0.3.253", "10.0.3.254")
 _NOT_HELD = ("10.0.99.9", "10.5.0.9", "10.6.7.1", "10.20.1.1", "11.0.0.1", "192.168.9.9")
 _NOT_HELD_SIX = ("fd00:9:9::1", "fd99::1", "fd12:3456:ffff::9", "2001:db9::1")
+PROBE = "fd00:9:9:1:b1ac:401e:112:5350"  # of the doctor's
 ADDRESSES = tuple(
     dict.fromkeys(
         each for address in (*PTRS, *_FULL_SHELF, *ALIASES, *_NOT_HELD, *_NOT_HELD_SIX) for each in _neighbours(address)
     )
 )
-_ADDRESS_NAMES = tuple(reverse_name(ip_address(address).packed) for address in ADDRESSES)
+_ADDRESS_NAMES = tuple(reverse_name(ip_address(address).packed) for address in (*ADDRESSES, PROBE))
 
 # Names with as many octets as an address of the region has, and with other labels.
 _CLOSE = (
@@ -127,6 +128,7 @@ _CLOSE = (
     *("65.64/26.3.1.10.in-addr.arpa", "1.9.0.5.10.in-addr.arpa", "20.10.in-addr.arpa", "3.3.3.10.in-addr.arpa"),
     *("lb._dns-sd._udp.0.0.0.10.in-addr.arpa", "home.arpa", "printer.home.arpa", "www.example.org", "version.bind"),
     *(".", "d.f.ip6.arpa", "0.d.f.ip6.arpa", "1.2.d.f.ip6.arpa", "ip6.arpa"),
+    *("112535012345678901.1.0.0.10.in-addr.arpa", "112535012345678901.home.arpa"),  # the doctor's probes
 )
 _SIX = format_name(reverse_name(ip_address("fd00::1").packed)).rstrip(".")
 _CLOSE_SIX = (_SIX[2:], "0." + _SIX, "g" + _SIX[1:], "00" + _SIX[3:], _SIX.replace("d.f", "df"), "11" + _SIX[1:])

@@ -9,7 +9,7 @@ from hot_messages import CLIENT, CLIENTS, STRANGERS, Sent, compose, every_questi
 from hypothesis import given
 from hypothesis import strategies as st
 from raw_messages import opt, option
-from shelved_zones import open_zones
+from shelved_zones import PROBE, open_zones
 
 from blackhole_guard.answering.averted import AvertedLeaks, find_client
 from blackhole_guard.answering.batch import Batch
@@ -126,6 +126,8 @@ class TestWhatIsCounted:
             (ask_for("8.8.8.8"), None),  # a public zone
             (ask_for("192.0.2.1"), None),  # in no zone of ours
             (compose(pack_name("www.example.org"), RRType.A), None),
+            (compose(pack_name("112535012345678901.9.9.9.10.in-addr.arpa")), None),  # the doctor's probes
+            (ask_for(PROBE), None),
         ],
     )
     def test_what_is_an_averted_leak_and_for_which_address(self, worker, octets, expected):

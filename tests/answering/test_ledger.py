@@ -9,6 +9,9 @@ from blackhole_guard.answering.tally import FAMILIES
 from blackhole_guard.reserved.shapes import Shape
 
 V6 = ".".join("0" * 28)  # the nibbles between d.f and the last two
+# The doctor's, which come through resolvers or from another machine; `tests/reserved` has what makes them so.
+PROBE, PROBE_HOME = "112535012345678901.9.9.9.10.in-addr.arpa", "112535012345678901.home.arpa"
+PROBE_V6 = ".".join(reversed("fd000000000000c0b1ac401e01125350")) + ".ip6.arpa"
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,10 @@ V6 = ".".join("0" * 28)  # the nibbles between d.f and the last two
         ("10.in-addr.arpa", "AXFR", True, None),  # a transfer is asked of a server, never of a resolver
         ("10.in-addr.arpa", "IXFR", True, None),
         ("3.0.0.10.in-addr.arpa", "TSIG", True, None),  # a format error
+        (PROBE, "PTR", True, None),
+        (PROBE, "SOA", False, None),
+        (PROBE_V6, "PTR", True, None),
+        (PROBE_HOME, "PTR", True, None),
     ],
 )
 def test_the_ledger_has_one_entry_for_each_leak_that_was_averted(name, qtype, rd, entry):
@@ -103,6 +110,7 @@ def test_updates_are_counted_and_entered(zone, result, entry):
         ("x.9.9.10.in-addr.arpa", "PTR", None),
         ("9.9.20.10.in-addr.arpa", "PTR", None),
         ("9.home.arpa", "PTR", None),
+        (PROBE_V6, "PTR", None),
     ],
 )
 def test_an_unmapped_address_is_one_of_ours_without_a_ptr(name, qtype, block):

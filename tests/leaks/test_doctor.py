@@ -10,9 +10,9 @@ from replies import PUBLIC_SOA, respond
 
 from blackhole_guard.leaks.blocks import group_by_block
 from blackhole_guard.leaks.doctor import DsAnswer, Examination, Examined
-from blackhole_guard.leaks.probes import is_probe
 from blackhole_guard.leaks.signatures import Kind
 from blackhole_guard.leaks.verdicts import Known, Verdict
+from blackhole_guard.reserved.probes import is_probe
 from blackhole_guard.reserved.registry import BLOCKS, ZONES, Sink, find_reserved_name
 from blackhole_guard.wire.names import format_name, pack_name
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blackhole_guard.leaks.evidence import Certainty, Sighting, Via, judge
-from blackhole_guard.leaks.probes import make_probe
+from blackhole_guard.reserved.probes import make_probe
 from blackhole_guard.reserved.registry import BLOCKS, ZONES, Sink
 from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import RRClass, RRType

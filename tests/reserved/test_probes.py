@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blackhole_guard.leaks.probes import draw_address, is_probe, make_probe
 from blackhole_guard.reserved.addresses import parse_reverse_name, reverse_name
+from blackhole_guard.reserved.probes import draw_address, is_probe, make_probe
 from blackhole_guard.reserved.registry import ZONES, find_reserved_name
 from blackhole_guard.wire.names import format_name, join_labels, pack_name
 

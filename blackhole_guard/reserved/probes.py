@@ -21,7 +21,9 @@ Draw = Callable[[int], bytes]  # so many octets that nobody can foresee
 
 _DIGITS_LABEL = b"\x12112535"  # 12 more digits follow: 18 fit into a 64-bit integer, for those who read one
 _RANDOM_DIGITS = 12
-_LOWER_HALF = bytes.fromhex("b1ac401e01125350")  # of an IPv6 address
+LOWER_HALF = bytes.fromhex("b1ac401e01125350")  # of an IPv6 address
+# What probes begin with. Most names do not, and this is asked of all that nobody has asked for before: 80 ns.
+_BEGINNINGS = (_DIGITS_LABEL, reverse_name(bytes(8) + LOWER_HALF)[: 4 * len(LOWER_HALF)])
 _TRIES = 16  # to draw an address that is none of those to stay away from, before giving in
 
 
@@ -43,7 +45,7 @@ def make_probe(zone: ReservedZone, draw: Draw, avoid: Collection[Block] = ()) ->
             break
     if network.version == 4:
         return _draw_label(draw) + reverse_name(address)
-    return reverse_name(address[: len(_LOWER_HALF)] + _LOWER_HALF)
+    return reverse_name(address[: len(LOWER_HALF)] + LOWER_HALF)
 
 
 def draw_address(network: Block, draw: Draw) -> bytes:
@@ -55,10 +57,9 @@ def draw_address(network: Block, draw: Draw) -> bytes:
 
 def is_probe(name: bytes) -> bool:
     """Say whether a name (wire form, lower case) is one that `make_probe` makes, here or on another machine."""
-    if name.startswith(_DIGITS_LABEL):
-        return name[len(_DIGITS_LABEL) : 1 + name[0]].isdigit() and find_reserved_name(name) is not None
-    address = parse_reverse_name(name)
-    return address is not None and address[8:] == _LOWER_HALF and find_reserved_name(name) is not None
+    if not name.startswith(_BEGINNINGS) or find_reserved_name(name) is None:
+        return False
+    return parse_reverse_name(name) is not None or name[len(_DIGITS_LABEL) : 1 + name[0]].isdigit()
 
 
 def _draw_label(draw: Draw) -> bytes:
