@@ -243,8 +243,9 @@ def _remarks(examined: Examined) -> list[str]:
         lines.append(
             "DS of home.arpa: answered by the zone itself; who validates behind this resolver takes it for forged"
         )
-    elif examined.ds is DsAnswer.FAILED:
-        lines.append("DS of home.arpa: no answer; it is for the zone above, in the public DNS, to say")
+    elif examined.ds in (DsAnswer.FAILED, DsAnswer.TIMEOUT):
+        got = "an error" if examined.ds is DsAnswer.FAILED else "no answer"
+        lines.append(f"DS of home.arpa: {got}; it is for the zone above, in the public DNS, to say")
     validates = {True: "validates", False: "does not validate", None: "unknown: no answer for the root's SOA"}
     lines.append(f"DNSSEC: {validates[examined.validates]}")
     return lines

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable, Sequence
 
 from blackhole_guard.doctoring.resolvers import Resolver
@@ -10,6 +11,8 @@ from blackhole_guard.leaks.exchanges import Exchanges, Limits
 from blackhole_guard.leaks.verdicts import Known
 
 _AT_ONCE = 8  # resolvers
+_AT_A_TIME = 256  # datagrams: more than we have questions open, so that a flood of them does not keep us from asking
+_LARGEST = 65535  # octets of a datagram
 
 
 async def examine_all(
@@ -48,7 +51,7 @@ async def examine(resolver: Resolver, known: Known, limits: Limits) -> Examined:
     return examination.conclude(clock())
 
 
-class _Conversation(asyncio.DatagramProtocol):
+class _Conversation:
     """The sockets of one examination."""
 
     def __init__(self, resolver: Resolver, exchanges: Exchanges, patience: float) -> None:
@@ -60,30 +63,32 @@ class _Conversation(asyncio.DatagramProtocol):
 
     async def run(self) -> None:
         """Ask until there is nothing left to ask."""
-        loop, remote = asyncio.get_running_loop(), (self._resolver.address, self._resolver.port)
+        loop = asyncio.get_running_loop()
         try:
-            # Connected: only the resolver's own datagrams get in, and the kernel tells when nobody listens there.
-            transport, _ = await loop.create_datagram_endpoint(lambda: self, remote_addr=remote)
+            udp = _connect(self._resolver)
         except OSError as error:
             self._exchanges.fail(f"cannot be reached: {error.strerror or error}", self._clock())
             return
-        try:
-            async with asyncio.TaskGroup() as group:
-                streams = await self._ask(transport, group)
-                for stream in streams:
-                    stream.cancel()
-        finally:
-            transport.close()
+        with udp:
+            loop.add_reader(udp, self._woken.set)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for stream in await self._ask(udp, group):
+                        stream.cancel()
+            finally:
+                loop.remove_reader(udp)
 
-    async def _ask(self, transport: asyncio.DatagramTransport, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    async def _ask(self, udp: socket.socket, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Send what is due, and wait for what comes or for the next deadline, until it is over; gives what runs yet."""
         streams: list[asyncio.Task[None]] = []
         while True:
+            # What has come was in time, even if we had no time to look: it counts before anybody's patience ends.
+            self._receive(udp)
             for transmission in self._exchanges.due(self._clock()):
                 if transmission.over_tcp:
                     streams.append(group.create_task(self._ask_over_tcp(transmission.octets), name="over TCP"))
                 else:
-                    transport.sendto(transmission.octets)
+                    self._send(udp, transmission.octets)
             deadline = self._exchanges.deadline()
             if deadline is None:
                 return streams
@@ -93,6 +98,29 @@ class _Conversation(asyncio.DatagramProtocol):
                     await self._woken.wait()
             except TimeoutError:
                 continue
+
+    def _send(self, udp: socket.socket, octets: bytes) -> None:
+        try:
+            udp.send(octets)
+        except BlockingIOError:
+            pass  # as if it were lost on the way: it is sent again
+        except OSError as error:
+            self._fail(error)
+
+    def _receive(self, udp: socket.socket) -> None:
+        """Take in the datagrams that have come, and ICMP errors, such as that nobody listens there."""
+        for _ in range(_AT_A_TIME):
+            try:
+                self._exchanges.receive(udp.recv(_LARGEST), self._clock(), over_tcp=False)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        """Take in that the resolver cannot be reached; once somebody answered there, it is a matter of patience."""
+        if not self._exchanges.heard:
+            self._exchanges.fail(f"cannot be reached: {error.strerror or type(error).__name__}", self._clock())
 
     async def _ask_over_tcp(self, octets: bytes) -> None:
         try:
@@ -114,14 +142,20 @@ class _Conversation(asyncio.DatagramProtocol):
         finally:
             writer.close()
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        """Take in a datagram."""
-        self._exchanges.receive(data, self._clock(), over_tcp=False)
-        self._woken.set()
 
-    def error_received(self, exc: Exception) -> None:
-        """Take in an ICMP error, such as that nobody listens there; once somebody did, it is a matter of patience."""
-        if not self._exchanges.heard:
-            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
-            self._exchanges.fail(f"cannot be reached: {reason}", self._clock())
-        self._woken.set()
+def _connect(resolver: Resolver) -> socket.socket:
+    """Open a UDP socket that takes in the resolver's own datagrams alone, and is told when nobody listens there.
+
+    Raises:
+        OSError: there is no way to it.
+    """
+    ((family, kind, protocol, _, remote), *_) = socket.getaddrinfo(
+        resolver.address, resolver.port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+    )
+    udp = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+    try:
+        udp.connect(remote)
+    except OSError:
+        udp.close()
+        raise
+    return udp

@@ -1,7 +1,8 @@
 """The doctor: asks one resolver about every reserved zone, and says what becomes of such queries there.
 
-RFC 6303 (what a resolver should answer itself), RFC 4892 (id.server), RFC 4035 section 3.1.4.1 (DS belongs to the
-parent: a resolver must not ask us for home.arpa's), RFC 4035 section 4.9.3 (AD says that a resolver validates).
+RFC 6303 (what a resolver should answer itself), RFC 4892 (id.server), RFC 6761 section 6.4 (invalid, which some answer
+each in its way), RFC 4035 section 3.1.4.1 (DS belongs to the parent: a resolver must not ask us for home.arpa's), RFC
+4035 section 4.9.3 (AD says that a resolver validates).
 For each zone there are two questions for fresh names, PTR and SOA: applications look up hosts, clients that update look
 for a zone, and some resolvers treat the two differently. Where an answer does not say whose it is, one more.
 """
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from blackhole_guard.leaks.exchanges import Exchanges, Limits, Question, Task
-from blackhole_guard.leaks.signatures import Kind, find_program
+from blackhole_guard.leaks.signatures import Kind, find_program, find_program_of, find_program_of_error
 from blackhole_guard.leaks.verdicts import (
     SICK,
     UNKNOWN,
@@ -25,10 +26,10 @@ from blackhole_guard.leaks.verdicts import (
     read_outcome,
     settle,
 )
-from blackhole_guard.reserved.probes import Draw, make_probe
+from blackhole_guard.reserved.probes import INVALID, Draw, make_invalid_name, make_probe
 from blackhole_guard.reserved.registry import BLOCKS, ZONES, ReservedZone, Sink, find_reserved_name
 from blackhole_guard.wire.asking import Reply, Section
-from blackhole_guard.wire.codes import RCode, RRClass, RRType
+from blackhole_guard.wire.codes import OptionCode, RCode, RRClass, RRType
 from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.header import AA, AD, CD, RD
 from blackhole_guard.wire.names import ROOT, escape_text, is_subdomain, pack_name
@@ -58,7 +59,8 @@ class DsAnswer(StrEnum):
 
     PARENT = "parent"  # the zone above, as it must be
     CHILD = "child"  # home.arpa itself: who validates behind this resolver takes the answer for forged
-    FAILED = "failed"  # an error, or no answer
+    FAILED = "failed"  # an error
+    TIMEOUT = "timeout"  # no answer
     UNCLEAR = "unclear"  # an answer that does not say
 
 
@@ -87,7 +89,7 @@ class Examined:
     identity: str | None = None  # what it says to id.server
     program: Kind = Kind.UNKNOWN
     validates: bool | None = None  # by AD in the root's SOA; None: there was no answer
-    ds: DsAnswer = DsAnswer.FAILED
+    ds: DsAnswer = DsAnswer.TIMEOUT
     mapped: list[MappedFinding] = field(default_factory=list)
     silence: str | None = None  # why there was no answer to anything; None: there was
     questions: int = 0
@@ -155,7 +157,7 @@ class Examination:
         return examined
 
     def _tasks(self) -> Iterable[Task]:
-        yield self._ask_version()
+        yield self._ask_program()
         yield self._ask_identity()
         yield self._ask_validation()
         yield self._ask_ds()
@@ -164,27 +166,33 @@ class Examination:
         for zone in self._zones:
             yield self._ask_zone(zone)
 
-    def _ask_version(self) -> Task:
+    def _ask_program(self) -> Task:
+        """Ask what the resolver is, and where it does not say, for what each answers in a way of its own."""
         outcome = yield Question(_VERSION, RRType.TXT, RRClass.CH)
         self._examined.version = version = _read_text(outcome)
-        if version is not None:
-            self._examined.program = find_program(version) or Kind.UNKNOWN
-        elif isinstance(outcome, Answered) and outcome.reply.rcode == RCode.REFUSED and outcome.reply.flags & AA:
-            self._examined.program = Kind.RESOLVED  # nobody else refuses with authority
+        program = None if version is None else find_program(version)
+        if program is None and isinstance(outcome, Answered):
+            if outcome.reply.rcode == RCode.REFUSED and outcome.reply.flags & AA:
+                program = Kind.RESOLVED  # nobody else refuses with authority
+            else:
+                name = make_invalid_name(self._draw)
+                outcome = yield Question(name, RRType.A, flags=0, dnssec_ok=True)  # RD=0: nothing is asked of others
+                program = _read_program(name, outcome)
+        self._examined.program = program or Kind.UNKNOWN
 
     def _ask_identity(self) -> Task:
         self._examined.identity = _read_text((yield Question(_IDENTITY, RRType.TXT, RRClass.CH)))
 
     def _ask_validation(self) -> Task:
-        outcome = yield Question(ROOT, RRType.SOA, dnssec_ok=True)
+        outcome = yield from _insist(Question(ROOT, RRType.SOA, dnssec_ok=True))
         if isinstance(outcome, Answered) and outcome.reply.rcode == RCode.NOERROR:
             self._examined.validates = bool(outcome.reply.flags & AD)
 
     def _ask_ds(self) -> Task:
-        self._examined.ds = _read_ds((yield Question(_HOME, RRType.DS, dnssec_ok=True)))
+        self._examined.ds = _read_ds((yield from _insist(Question(_HOME, RRType.DS, dnssec_ok=True))))
 
     def _ask_mapped(self, owner: bytes, names: frozenset[bytes]) -> Task:
-        outcome = yield Question(owner, RRType.PTR)
+        outcome = yield from _insist(Question(owner, RRType.PTR))
         self._examined.mapped.append(_read_mapped(owner, names, outcome))
 
     def _ask_zone(self, zone: ReservedZone) -> Task:
@@ -223,6 +231,14 @@ class Examination:
 
     def _probe(self, zone: ReservedZone) -> bytes:
         return make_probe(zone, self._draw, self._known.delegated)
+
+
+def _insist(question: Question) -> Generator[Question, Outcome, Outcome]:
+    """Ask once more where SERVFAIL comes: a resolver that has just begun may yet have an answer."""
+    outcome = yield question
+    if isinstance(outcome, Answered) and outcome.reply.rcode == RCode.SERVFAIL:
+        outcome = yield question
+    return outcome
 
 
 def _conclude(zone: ReservedZone, readings: dict[str, Reading], seconds: float | None) -> Finding:
@@ -271,6 +287,22 @@ def _guess(findings: list[Finding]) -> Kind:
     return next((finding.program for finding in findings if finding.program is not None), Kind.UNKNOWN)
 
 
+def _read_program(name: bytes, outcome: Outcome) -> Kind | None:
+    """Tell the program by its answer for a name below `invalid`."""
+    if isinstance(outcome, Silence):
+        return None
+    reply = outcome.reply
+    error = b"" if reply.edns is None else reply.edns.options.get(OptionCode.EXTENDED_ERROR, b"")
+    if (program := find_program_of_error(error)) is not None:
+        return program
+    soas = reply.find(Section.AUTHORITY, RRType.SOA)
+    try:
+        # Without AA it may be another one's, behind the one that we ask.
+        return find_program_of(reply.soa(soas[0]), name, INVALID) if soas and reply.flags & AA else None
+    except WireError:
+        return None
+
+
 def _read_text(outcome: Outcome) -> str | None:
     if isinstance(outcome, Silence) or outcome.reply.rcode != RCode.NOERROR:
         return None
@@ -286,7 +318,9 @@ def _read_text(outcome: Outcome) -> str | None:
 
 
 def _read_ds(outcome: Outcome) -> DsAnswer:
-    if isinstance(outcome, Silence) or outcome.reply.rcode not in (RCode.NOERROR, RCode.NXDOMAIN):
+    if isinstance(outcome, Silence):
+        return DsAnswer.TIMEOUT
+    if outcome.reply.rcode not in (RCode.NOERROR, RCode.NXDOMAIN):
         return DsAnswer.FAILED
     reply = outcome.reply
     try:

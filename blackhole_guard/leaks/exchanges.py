@@ -40,6 +40,7 @@ class Limits:
 
     in_flight: int = 50  # questions; a home router's dnsmasq takes 150 at once, and others ask it, too
     patience: tuple[float, ...] = (1.0, 2.0)  # seconds after each try
+    late: float = 3.0  # seconds after one more, to who has answered others: a resolver may be short of time
     total: float = 9.0  # seconds for all
 
 
@@ -131,11 +132,13 @@ class Exchanges:
         return min(self._end, min((exchange.next_at for exchange in self._open.values()), default=self._end))
 
     def _tries(self, exchange: _Exchange) -> int:
-        return 1 if exchange.over_tcp else len(self._limits.patience)
+        return 1 if exchange.over_tcp else len(self._limits.patience) + self.heard
 
     def _send(self, exchange: _Exchange, now: float) -> Transmission:
         patience = self._limits.patience
-        exchange.next_at = now + (sum(patience) if exchange.over_tcp else patience[exchange.tries])
+        exchange.next_at = now + (
+            sum(patience) if exchange.over_tcp else (*patience, self._limits.late)[exchange.tries]
+        )
         exchange.tries += 1
         if exchange.began is None:
             exchange.began = now

@@ -77,6 +77,11 @@ LOCAL_SOAS = (
     LocalSoa(Kind.PDNS_RECURSOR, pack_name("localhost"), pack_name("root"), (1, 604800, 86400, 2419200, 604800)),
 )
 
+# Since 5.5 Knot Resolver has four characters of its own for each of its extended errors (RFC 8914). These are for what
+# comes with RD=0, and for special names. It says nothing to version.bind.
+_KNOT_RESOLVER_MARKS = frozenset((b"ABC4", b"CR36"))
+_INFO_CODE = 2  # octets of an extended error before its text
+
 # What version.bind says; looked for in this order.
 VERSIONS = (
     (Kind.OURS, re.compile(r"blackhole[-_ ]guard", re.I)),
@@ -104,7 +109,7 @@ def find_program_of(soa: SoaRecord, qname: bytes, apex: bytes) -> Kind | None:
     Args:
         soa: of the answer.
         qname: that was asked for, lower case.
-        apex: of the reserved zone that `qname` is in.
+        apex: of the reserved zone that `qname` is in, or `invalid`.
     """
     numbers = (soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum)
     for row in LOCAL_SOAS:
@@ -113,6 +118,11 @@ def find_program_of(soa: SoaRecord, qname: bytes, apex: bytes) -> Kind | None:
         if (soa.owner, soa.mname, soa.rname, numbers) == (owner, mname, row.rname, row.numbers):
             return row.kind
     return None
+
+
+def find_program_of_error(option: bytes) -> Kind | None:
+    """Find the program that writes such an extended error: the option's octets (RFC 8914 section 2), or none."""
+    return Kind.KNOT_RESOLVER if option[_INFO_CODE:][:4] in _KNOT_RESOLVER_MARKS else None
 
 
 def find_program(version: str) -> Kind | None:

@@ -16,7 +16,9 @@ from collections.abc import Callable, Collection
 
 from blackhole_guard.reserved.addresses import Block, parse_reverse_name, reverse_name
 from blackhole_guard.reserved.registry import ReservedZone, find_reserved_name
+from blackhole_guard.wire.names import pack_name
 
+INVALID = pack_name("invalid")
 Draw = Callable[[int], bytes]  # so many octets that nobody can foresee
 
 _DIGITS_LABEL = b"\x12112535"  # 12 more digits follow: 18 fit into a 64-bit integer, for those who read one
@@ -46,6 +48,11 @@ def make_probe(zone: ReservedZone, draw: Draw, avoid: Collection[Block] = ()) ->
     if network.version == 4:
         return _draw_label(draw) + reverse_name(address)
     return reverse_name(address[: len(LOWER_HALF)] + LOWER_HALF)
+
+
+def make_invalid_name(draw: Draw) -> bytes:
+    """Make a name below `invalid`, which exists nowhere (RFC 6761 section 6.4); wire form."""
+    return _draw_label(draw) + INVALID
 
 
 def draw_address(network: Block, draw: Draw) -> bytes:

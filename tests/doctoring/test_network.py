@@ -1,6 +1,7 @@
 """Examinations over real sockets: UDP, TCP for what is truncated, several at once, and what cannot be reached."""
 
 import asyncio
+import time
 
 import dns.flags
 import dns.message
@@ -11,6 +12,7 @@ from stand_in_resolvers import resolver
 
 from blackhole_guard.doctoring.network import examine, examine_all
 from blackhole_guard.doctoring.resolvers import Resolver
+from blackhole_guard.leaks.doctor import Examined
 from blackhole_guard.leaks.exchanges import Limits
 from blackhole_guard.leaks.verdicts import Known, Verdict
 
@@ -52,6 +54,16 @@ def test_a_resolver_without_tcp_is_a_time_out_where_it_truncates(closes):
     with resolver(answer) as target:
         examined = asyncio.run(examine(target, NOBODY, SOON))
     assert {finding.verdict for finding in examined.findings} == {Verdict.TIMEOUT}
+
+
+def test_answers_that_came_in_time_count_however_late_they_are_looked_at():
+    async def examine_with_a_pause(target: Resolver) -> Examined:
+        asyncio.get_running_loop().call_later(0.01, time.sleep, 1.2)  # as when other processes have the CPU
+        return await examine(target, NOBODY, Limits(patience=(1.0,), late=0.0, total=60.0))
+
+    with resolver(refuse) as target:
+        examined = asyncio.run(examine_with_a_pause(target))
+    assert {finding.verdict for finding in examined.findings} == {Verdict.REFUSED}
 
 
 def test_an_address_where_nobody_listens_is_found_out_at_once():

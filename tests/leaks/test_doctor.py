@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import dns.edns
 import dns.flags
 import dns.message
 import pytest
@@ -101,7 +102,7 @@ def test_a_resolver_that_keeps_hosts_alone_leaks_the_rest():
     leak, kept = "SOA 10.in-addr.arpa. prisoner.iana.org.", "no SOA, also to RD=0: a zone of its own"
     assert not any(finding.program for finding in examined.findings)
     assert examined.findings[0].what == f"for SOA: {leak}; for PTR: {kept}"
-    assert sum(not query.flags & dns.flags.RD for query in asked) == len(ZONES)
+    assert sum(not query.flags & dns.flags.RD for query in asked if zone_of(query)) == len(ZONES)
 
 
 def test_a_stub_that_refuses_rd_0_is_believed_where_it_says_that_it_knows_by_itself():
@@ -268,6 +269,60 @@ def test_a_program_is_told_by_its_empty_zones_where_they_are_its_own():
 
 
 @pytest.mark.parametrize(
+    ("text", "program"), [("ABC4", Kind.KNOT_RESOLVER), ("CR36: special", Kind.KNOT_RESOLVER), ("no", Kind.UNKNOWN)]
+)
+def test_knot_resolver_is_told_by_the_marks_of_its_extended_errors(text, program):
+    def answer(query: dns.message.Message, octets: bytes) -> bytes:
+        response = dns.message.from_wire(respond(octets, "SERVFAIL" if query.question[0].rdclass == 3 else "REFUSED"))
+        if query.edns == 0 and not query.flags & dns.flags.RD:
+            response.use_edns(0, options=[dns.edns.EDEOption(20, text)])
+        return response.to_wire()
+
+    assert examine(answer)[0].program is program
+
+
+def test_a_program_that_does_not_say_what_it_is_is_told_by_its_own_zone_of_invalid_names():
+    def answer(flags: int, *owner: str) -> Answer:
+        def answer(query: dns.message.Message, octets: bytes) -> bytes:
+            name = str(query.question[0].name)
+            if not name.endswith(".invalid."):
+                return respond(octets, "REFUSED")
+            return respond(octets, soa=(*owner, UNBOUND) if owner else (name, f"{name} {UNBOUND[11:]}"), flags=flags)
+
+        return answer
+
+    assert examine(answer(dns.flags.AA, "invalid."))[0].program is Kind.UNBOUND
+    assert examine(answer(dns.flags.AA))[0].program is Kind.KNOT_RESOLVER
+    assert examine(answer(0, "invalid."))[0].program is Kind.UNKNOWN  # it may be behind this one
+
+
+def test_nothing_is_asked_for_below_invalid_that_would_leave_a_resolver():
+    _, asked = examine(lambda query, octets: respond(octets, "REFUSED"))
+    (query,) = (query for query in asked if str(query.question[0].name).endswith(".invalid."))
+    assert not query.flags & dns.flags.RD
+
+
+def test_what_is_asked_but_once_is_asked_again_after_servfail():
+    failed = set()
+    owner, names = pack_name("3.0.0.10.in-addr.arpa"), frozenset((pack_name("web.example"),))
+
+    def answer(query: dns.message.Message, octets: bytes) -> bytes:
+        name, rdtype = str(query.question[0].name), query.question[0].rdtype
+        if not (name == "." or rdtype == 43 or pack_name(name) == owner):
+            return with_soa(UNBOUND)(query, octets)
+        if name not in failed:
+            failed.add(name)
+            return respond(octets, "SERVFAIL")
+        if rdtype == 43:
+            return respond(octets, "NOERROR", soa=("arpa.", UNBOUND))
+        data = ("SOA", f". . {'1 ' * 5}") if name == "." else ("PTR", "web.example.")
+        return respond(octets, "NOERROR", answer=data, flags=dns.flags.AD)
+
+    examined, _ = examine(answer, Known(frozenset(), (), ((owner, names),)))
+    assert (examined.validates, examined.ds, examined.mapped[0].is_right) == (True, DsAnswer.PARENT, True)
+
+
+@pytest.mark.parametrize(
     ("rcode", "owner", "ds"),
     [
         ("NOERROR", "arpa.", DsAnswer.PARENT),
@@ -275,13 +330,14 @@ def test_a_program_is_told_by_its_empty_zones_where_they_are_its_own():
         ("NXDOMAIN", "home.arpa.", DsAnswer.CHILD),
         ("NOERROR", None, DsAnswer.UNCLEAR),
         ("SERVFAIL", None, DsAnswer.FAILED),
+        (None, None, DsAnswer.TIMEOUT),
     ],
 )
 def test_the_ds_of_home_arpa_belongs_to_the_zone_above(rcode, owner, ds):
-    def answer(query: dns.message.Message, octets: bytes) -> bytes:
-        if query.question[0].rdtype == 43:
-            return respond(octets, rcode, soa=None if owner is None else (owner, UNBOUND))
-        return with_soa(UNBOUND)(query, octets)
+    def answer(query: dns.message.Message, octets: bytes) -> bytes | None:
+        if query.question[0].rdtype != 43:
+            return with_soa(UNBOUND)(query, octets)
+        return None if rcode is None else respond(octets, rcode, soa=None if owner is None else (owner, UNBOUND))
 
     assert examine(answer)[0].ds is ds
 

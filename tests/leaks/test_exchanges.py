@@ -14,7 +14,7 @@ from blackhole_guard.leaks.verdicts import Answered, Outcome, Silence
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import pack_name
 
-LIMITS = Limits(in_flight=3, patience=(1.0, 2.0), total=9.0)
+LIMITS = Limits(in_flight=3, patience=(1.0, 2.0), late=3.0, total=9.0)
 
 
 class Asker:
@@ -70,7 +70,9 @@ def test_a_question_is_repeated_and_then_given_in():
     assert exchanges.due(0.9) == []
     assert exchanges.due(1.0) == [first]
     assert exchanges.deadline() == 3.0
-    assert exchanges.due(3.0) == []
+    assert exchanges.due(3.0) == [first]  # once more: others are answered
+    assert exchanges.deadline() == 6.0
+    assert exchanges.due(6.0) == []
     assert asker.got[1:] == [Silence("no answer")]
     assert exchanges.deadline() is None
 
