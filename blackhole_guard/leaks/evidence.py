@@ -13,9 +13,9 @@ from typing import NamedTuple
 from blackhole_guard.reserved.addresses import parse_reverse_name
 from blackhole_guard.reserved.probes import is_probe
 from blackhole_guard.reserved.registry import Sink, find_reserved_name
-from blackhole_guard.reserved.shapes import Shape, find_shape
+from blackhole_guard.reserved.shapes import MINIMISING_TYPES, Shape, find_shape
 from blackhole_guard.reserved.sinks import find_sink
-from blackhole_guard.wire.codes import RRClass
+from blackhole_guard.wire.codes import RRClass, RRType
 
 
 class EvidenceError(Exception):
@@ -85,6 +85,7 @@ def judge(sighting: Sighting, certainty: Certainty) -> Leak | None:
     """Say what leak a sighting is; None: it is none.
 
     That is where its name is not in a reserved zone, not of class IN, or a probe of the doctor's (`reserved.probes`).
+    Nor is the DS of a zone: the zone above answers for it (RFC 4035 section 3.1.4.1).
 
     Args:
         certainty: what this kind of evidence proves where `server` is no sink; a sink's address proves more.
@@ -123,7 +124,12 @@ class _Kind(NamedTuple):
 @lru_cache(16_384)  # the same few addresses are looked up all the time, and a name takes 6 us; entries take 500 octets
 def _classify(name: bytes, qtype: int, is_update: bool) -> _Kind | None:
     zone = find_reserved_name(name)
-    if zone is None:
+    if zone is None or (qtype == RRType.DS and name == zone.apex):
         return None
-    shape = Shape.UPDATE if is_update else find_shape(name, qtype, apex=zone.apex, cut=None)
+    if is_update:
+        shape = Shape.UPDATE
+    elif name == zone.apex and qtype in MINIMISING_TYPES:
+        shape = Shape.PARTIAL  # a resolver's step into the zone; here, unlike at a server of ours, mostly resolvers ask
+    else:
+        shape = find_shape(name, qtype, apex=zone.apex, cut=None)
     return _Kind(zone.block, zone.sink, shape, parse_reverse_name(name))

@@ -29,9 +29,9 @@ _ENUMERATION = tuple(  # RFC 6763 section 11
 )
 # What a resolver that minimises puts in front of a name, or leaves in front of one on its way to the names above.
 _MINIMISED = (b"\x01_", b"\x07_dns-sd\x04_udp", b"\x04_udp")
-_MINIMISING_TYPES = frozenset((RRType.A, RRType.AAAA, RRType.NS))
+MINIMISING_TYPES = frozenset((RRType.A, RRType.AAAA, RRType.NS))
 _ZONE_TYPES = frozenset((RRType.SOA, RRType.NS))
-_PARTIAL_TYPES = _MINIMISING_TYPES | {RRType.PTR}
+_PARTIAL_TYPES = MINIMISING_TYPES | {RRType.PTR}
 
 
 def find_shape(name: bytes, qtype: int, *, apex: bytes, cut: bytes | None) -> Shape:
@@ -54,7 +54,7 @@ def find_shape(name: bytes, qtype: int, *, apex: bytes, cut: bytes | None) -> Sh
         return Shape.PARTIAL if qtype in _PARTIAL_TYPES else Shape.OTHER
     if not (is_subdomain(name, of=IN_ADDR_ARPA) or is_subdomain(name, of=IP6_ARPA)):
         return Shape.OTHER  # home.arpa and its like: any name may be one
-    if qtype in _MINIMISING_TYPES and _is_minimised(name):
+    if qtype in MINIMISING_TYPES and _is_minimised(name):
         return Shape.PARTIAL
     if cut is not None and not is_reverse_prefix(cut):
         return Shape.OTHER  # a delegation by RFC 2317: its labels are the operator's

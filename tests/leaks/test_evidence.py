@@ -49,10 +49,23 @@ def test_a_name_in_a_reserved_zone_is_a_leak_as_sure_as_its_server(name, server,
         sight("hostname.as112.net", RRType.TXT, server="192.175.48.6"),
         sight("in-addr.arpa", RRType.NS, server="192.175.48.6"),
         sight("3.0.0.10.in-addr.arpa", qclass=RRClass.CH, server="192.175.48.6"),
+        sight("home.arpa", RRType.DS, server="8.8.8.8"),  # the zone above answers for it
+        sight("10.in-addr.arpa", RRType.DS),
     ],
 )
 def test_other_names_and_classes_are_no_leaks(sighting):
     assert judge(sighting, Certainty.LIKELY) is None
+
+
+def test_the_ds_of_a_name_in_a_zone_is_a_leak_like_any_other():
+    assert judge(sight("tv.home.arpa", RRType.DS, server="8.8.8.8"), Certainty.LIKELY) is not None
+
+
+@pytest.mark.parametrize("name", ["10.in-addr.arpa", "0.f.f.f.3.ip6.arpa", "home.arpa"])
+def test_what_a_resolver_that_minimises_asks_for_a_zone_is_no_more_than_a_part(name):
+    for qtype in (RRType.A, RRType.AAAA, RRType.NS):
+        assert judge(sight(name, qtype, server="192.175.48.6"), Certainty.OBSERVED).shape is Shape.PARTIAL
+    assert judge(sight(name, RRType.SOA, server="192.175.48.6"), Certainty.OBSERVED).shape is Shape.SOA_HUNT
 
 
 def test_an_update_is_one_whatever_its_zone_looks_like():
