@@ -115,7 +115,7 @@ def systemd_resolved(
     with ExitStack() as stack:
         stack.enter_context(_networkd(host, sorted(names)))
         directory = stack.enter_context(scratch("resolved"))
-        words = _on_console(program("systemd-resolved"))
+        words = _on_console(program("systemd-resolved"), level="debug")  # its query log
         yield stack.enter_context(
             running(words, directory, name="systemd-resolved", ready=responds, host=host, address=address, port=53)
         )
@@ -129,7 +129,11 @@ def _networkd(host: Namespace, links: Sequence[str]) -> Iterator[None]:
     with (
         scratch("networkd") as directory,
         running(
-            _on_console(program("systemd-networkd")), directory, name="systemd-networkd", ready=ready, host=host
+            _on_console(program("systemd-networkd"), level="info"),
+            directory,
+            name="systemd-networkd",
+            ready=ready,
+            host=host,
         ) as peer,
     ):
         yield
@@ -137,8 +141,8 @@ def _networkd(host: Namespace, links: Sequence[str]) -> Iterator[None]:
         assert not re.search("unknown|fail|invalid|ignoring", peer.log, re.IGNORECASE), peer.log
 
 
-def _on_console(path: str) -> list[str]:
-    return ["env", "SYSTEMD_LOG_TARGET=console", "SYSTEMD_LOG_LEVEL=info", path]
+def _on_console(path: str, *, level: str) -> list[str]:
+    return ["env", "SYSTEMD_LOG_TARGET=console", f"SYSTEMD_LOG_LEVEL={level}", path]
 
 
 def _clear_links(host: Namespace) -> None:

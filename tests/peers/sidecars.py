@@ -27,8 +27,12 @@ from stand_in_internet import (
     Internet,
 )
 
-RESOLVER, UPSTREAM, OTHER_ADDRESS = "10.0.0.53", "10.0.0.54", "10.0.0.55"
-ADDRESSES = (RESOLVER, UPSTREAM, OTHER_ADDRESS, DELEGATED_ADDRESS)
+from blackhole_guard.reserved.registry import ZONES
+from blackhole_guard.wire.names import format_name
+
+RESOLVER, UPSTREAM, OTHER_ADDRESS = "10.0.0.53", "198.41.1.53", "10.0.0.55"
+RESOLVER_SIX = "2001:db8::53"  # from which it asks others over IPv6
+ADDRESSES = (RESOLVER, RESOLVER_SIX, UPSTREAM, OTHER_ADDRESS, DELEGATED_ADDRESS)
 
 MAPS = {
     "ten.yaml": f"""
@@ -135,8 +139,9 @@ def root_hints(net: Internet) -> str:
 
 
 def leaking_unbound(net: Internet) -> str:
-    """The configuration of an Unbound that recurses for private addresses, too."""
-    return f'server:\n  root-hints: {root_hints(net)}\n  local-zone: "10.in-addr.arpa." nodefault\n'
+    """The configuration of an Unbound that recurses for all of the reserved space, too."""
+    off = "".join(f'  local-zone: "{format_name(zone.apex)}" nodefault\n' for zone in ZONES)
+    return f"server:\n  root-hints: {root_hints(net)}\n{off}"
 
 
 def validating_unbound(net: Internet) -> str:

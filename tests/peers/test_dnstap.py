@@ -30,8 +30,6 @@ from stand_in_internet import ROOT_HINTS, Internet, internet
 from blackhole_guard.app.leak_watch import LeakWatch
 from blackhole_guard.app.own_servers import OwnServers
 from blackhole_guard.leaks.evidence import Certainty
-from blackhole_guard.reserved.registry import Sink
-from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.server.stream_sockets import open_stream_socket
 from blackhole_guard.telemetry.logs import open_log
 
@@ -107,41 +105,6 @@ def at_the_blackholes(net: Internet) -> Counter[tuple[str, str]]:
 
 def told(watch: LeakWatch) -> int:
     return sum(watch.observed.leaks.values()) + sum(watch.observed.partial.values())
-
-
-@LEAKING
-def test_counts_agree_with_the_blackholes_and_clients_are_named(net, leaking):
-    with watching() as (path, watch), leaking(net, path):
-        wait_until(lambda: watch.receiver.producers == 1, 15)
-        net.leaks.clear()
-        for client in CLIENTS:
-            for address in ASKED:
-                look_up(net.host, client, address)  # what the second one asks for is in the resolver's cache
-        wait_until(lambda: told(watch) >= len(net.leaks) > 0, 15)
-        assert told(watch) == len(net.leaks)
-        observed = watch.observed
-        assert {series.certainty for series, number in observed.leaks.items() if number} == {Certainty.OBSERVED}
-        whole = [leak for leak in observed.recent if leak.shape is Shape.HOST]
-        assert {leak.address for leak in whole} == {ip_address(address).packed for address in ASKED}
-        assert {leak.client for leak in whole} == {ip_address(CLIENTS[0]).packed}
-        assert {str(ip_address(leak.server)) for leak in observed.recent} <= {leak.address for leak in net.leaks}
-        responses = sum(each.number for (sink, _), each in observed.responses.items() if sink is Sink.AS112)
-        assert responses == len(net.leaks)
-
-
-@LEAKING
-def test_what_the_resolver_answers_itself_is_no_leak(net, leaking):
-    with watching() as (path, watch), leaking(net, path) as resolver:
-        wait_until(lambda: watch.receiver.producers == 1, 15)
-        for name in ("intranet.example.net.", "7.100.51.198.in-addr.example."):
-            resolver.ask(dns.message.make_query(name, "A"), seconds=20)
-        look_up(net.host, CLIENTS[0], "10.0.0.3")
-        wait_until(lambda: told(watch) >= len(net.leaks) > 0, 15)
-        before = told(watch)
-        for _ in range(5):
-            look_up(net.host, CLIENTS[0], "10.0.0.3")
-        wait_until(lambda: dict(watch.read()["dnstap_frames_total"])[("client_query",)] >= 8, 15)
-        assert told(watch) == before
 
 
 @pytest.mark.parametrize(("own", "likely"), [((), 1), ((PUBLIC,), 0)])

@@ -1,47 +1,42 @@
-"""What `integrate` prints, put into the real programs: nothing of 10.0.0.0/8 gets to AS112, and all else is right.
+"""What `integrate` prints, put into the real programs that validate, and the traps that it steps around.
 
-CoreDNS is missing: Debian has no package of it.
+Nothing of 10.0.0.0/8 gets to AS112, and all else is right. Without signatures, and with all that watches for leaks
+beside it: `test_leaks_and_their_cure`. CoreDNS is missing: Debian has no package of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 
 import namespaces
 import pytest
-from debian_bind import LEFT_TO_BIND, default_zones
+from debian_bind import LEFT_TO_BIND
+from leaking_resolvers import (
+    FOLLOWS_CNAMES,
+    RESOLVED_OWN,
+    RESOLVERS,
+    bind_without_empty_zones,
+    dnsmasq_that_forwards,
+    knot_resolver_without_special_names,
+    pdns_recursor_without_rfc1918,
+    resolved_with_a_link,
+    unbound_without_local_zones,
+)
 from peer_processes import HERE, Peer
 from peer_programs import ROOT, program
-from peer_resolvers import (
-    SIDE_LINK,
-    account_files,
-    check_knot_resolver,
-    knot_resolver,
-    make_home,
-    pdns_recursor,
-    systemd_resolved,
-    write_recursor,
-)
-from peer_servers import bind, dnsmasq, unbound
+from peer_resolvers import account_files, check_knot_resolver, make_home, write_recursor
+from peer_servers import guard
 from sidecars import (
     ADDRESSES,
     ALL,
     CLASSLESS,
     MAPS,
     OTHER_ADDRESS,
-    RESOLVER,
     UPSTREAM,
-    bind_anchor,
-    bind_hints,
     check_all,
     integrate,
-    leaking_unbound,
     leaks_of,
     look_up,
     ours,
-    root_ds,
-    root_hints,
     soa_owners,
-    validating_unbound,
 )
 from stand_in_internet import DELEGATED_NAME, Internet, internet
 
@@ -56,128 +51,33 @@ pytestmark = [
     ),
 ]
 
-Lines = Mapping[str, str]  # what `integrate` printed: file -> text; empty: the resolver knows nothing of ours
-
-
-@contextmanager
-def bind_without_empty_zones(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
-    config = "\n".join(lines.values()) + default_zones() + bind_hints(net) + (bind_anchor(net) if validates else "")
-    options = f"empty-zones-enable no; dnssec-validation {'yes' if validates else 'no'};"
-    with bind(config, options=options, host=net.host, address=RESOLVER, port=53) as resolver:
-        yield resolver
-
-
-@contextmanager
-def bind_that_forwards(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
-    config = "\n".join(lines.values()) + default_zones() + (bind_anchor(net) if validates else "")
-    options = f"forward only; forwarders {{ {UPSTREAM}; }}; dnssec-validation {'yes' if validates else 'no'};"
-    with leaking_upstream(net), bind(config, options=options, host=net.host, address=RESOLVER, port=53) as resolver:
-        yield resolver
-
-
-@contextmanager
-def unbound_without_local_zones(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
-    config = leaking_unbound(net) if not lines else f"server:\n  root-hints: {root_hints(net)}\n"
-    config += "\n".join(lines.values()) + (validating_unbound(net) if validates else "")
-    with unbound(config, host=net.host, address=RESOLVER, port=53) as resolver:
-        yield resolver
-
-
-@contextmanager
-def dnsmasq_that_forwards(net: Internet, lines: Lines, validates: bool, more: str = "") -> Iterator[Peer]:
-    config = f"server={UPSTREAM}\n{more}\n" + "\n".join(lines.values())
-    if validates:
-        config += f"\ndnssec\ntrust-anchor=.,{root_ds(net).replace(' ', ',')}\n"
-    with leaking_upstream(net), dnsmasq(config, host=net.host, address=RESOLVER, port=53) as resolver:
-        yield resolver
-
-
-@contextmanager
-def knot_resolver_without_special_names(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
-    config = f"hints.root_file('{root_hints(net)}')\ntrust_anchors.remove('.')\n"
-    if validates:
-        config += f"trust_anchors.add('. DNSKEY {net.trust_anchor()}')\n"
-    # A rule for a name takes the built-in ones away.
-    config += "\n".join(lines.values()) or "policy.add(policy.suffix(policy.PASS, {todname('10.in-addr.arpa')}))\n"
-    with knot_resolver(config, host=net.host, address=RESOLVER, port=53) as resolver:
-        yield resolver
-
-
-@contextmanager
-def knot_resolver_that_forwards(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
-    config = "trust_anchors.remove('.')\n"
-    if validates:
-        config += f"trust_anchors.add('. DNSKEY {net.trust_anchor()}')\n"
-    config += "\n".join(lines.values()) + f"policy.add(policy.all(policy.FORWARD({{'{UPSTREAM}'}})))\n"
-    with leaking_upstream(net), knot_resolver(config, host=net.host, address=RESOLVER, port=53) as resolver:
-        yield resolver
-
-
-@contextmanager
-def pdns_recursor_without_rfc1918(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
-    config = f"hint-file={root_hints(net)}\ndnssec={'validate' if validates else 'off'}\n"
-    lua = f'clearTA()\naddTA(".", "{root_ds(net)}")\n' if validates else ""
-    files = dict(lines)
-    if lines:
-        config += files.pop("/etc/powerdns/recursor.d/blackhole-guard.conf")
-        lua += files.pop("/etc/powerdns/recursor.lua")
-    else:
-        config += "serve-rfc1918=no\n"
-    with pdns_recursor(config, lua, files, host=net.host, address=RESOLVER, port=53) as resolver:
-        yield resolver
-
-
-@contextmanager
-def resolved_with_a_link(net: Internet, lines: Lines, validates: bool) -> Iterator[Peer]:
-    files = {path.replace("LINK", SIDE_LINK): text for path, text in lines.items()}
-    if validates:
-        files["/etc/dnssec-trust-anchors.d/root.positive"] = f". IN DS {root_ds(net)}\n"
-    options = f"DNSSEC={'yes' if validates else 'no'}\n"
-    with (
-        leaking_upstream(net),
-        systemd_resolved(files, upstream=UPSTREAM, host=net.host, address=RESOLVER, options=options) as resolver,
-    ):
-        yield resolver
-
-
-@contextmanager
-def leaking_upstream(net: Internet) -> Iterator[None]:
-    with unbound(leaking_unbound(net), host=net.host, address=UPSTREAM, port=53):
-        yield
-
-
-RESOLVERS = {
-    "bind, empty-zones-enable no": ("bind", bind_without_empty_zones),
-    "bind, forward only": ("bind", bind_that_forwards),
-    "unbound": ("unbound", unbound_without_local_zones),
-    "dnsmasq": ("dnsmasq", dnsmasq_that_forwards),
-    "knot-resolver": ("knot-resolver", knot_resolver_without_special_names),
-    "knot-resolver, policy.all": ("knot-resolver", knot_resolver_that_forwards),
-    "pdns-recursor": ("pdns-recursor", pdns_recursor_without_rfc1918),
-    "resolved": ("resolved", resolved_with_a_link),
-}
-# Who follows the CNAMEs of a delegation below /24 (RFC 2317) to another server, as `integrate` says of the others.
-FOLLOWS_CNAMES = ("bind", "unbound", "pdns-recursor")
-# What systemd-resolved answers by itself, whatever it is told; nobody else is asked.
-RESOLVED_OWN = ["0.in-addr.arpa.", "127.in-addr.arpa."]
+SHARED = "127.0.0.9"  # where ours is that most tests have in common
 # BIND with Debian's zones answers from 255.in-addr.arpa; the other two that are left to it look as ours by the apex.
 NOT_OURS = {"resolved": RESOLVED_OWN, "bind": [LEFT_TO_BIND[-1]]}
 
 each_resolver = pytest.mark.parametrize(("name", "run"), RESOLVERS.values(), ids=RESOLVERS)
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "signed"])
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "signed"])
 def net(request: pytest.FixtureRequest) -> Iterator[Internet]:
     with internet(*ADDRESSES, files=account_files(), signed=request.param) as made:
         make_home(made.host)
         yield made
 
 
+@pytest.fixture(scope="module")
+def peer(net: Internet) -> Iterator[Peer]:
+    """Ours, and the server of the delegated blocks; other servers of ours may be beside it."""
+    with ours(net, address=SHARED) as made:
+        yield made
+
+
+@pytest.mark.parametrize("net", [True], indirect=True)
 @each_resolver
-def test_without_ours_it_leaks_and_with_what_is_printed_nothing_does(net, name, run):
+def test_without_ours_it_leaks_and_with_what_is_printed_nothing_does(net, peer, name, run):
     with run(net, {}, net.signed) as resolver:
         assert leaks_of(net, resolver, "10.0.0.3") == {"3.0.0.10.in-addr.arpa."}
-    with ours(net) as peer, run(net, integrate(peer, name), net.signed) as resolver:
+    with run(net, integrate(peer, name), net.signed) as resolver:
         expected = [*ALL, CLASSLESS] if name in FOLLOWS_CNAMES else ALL
         check_all(net, resolver, *expected, validates=net.signed)
         assert from_elsewhere(resolver) == NOT_OURS.get(name, [])
@@ -193,10 +93,10 @@ def from_elsewhere(resolver: Peer) -> list[str]:
     ]
 
 
-def test_resolved_takes_a_drop_in_where_we_are_on_another_machine(net):
+def test_resolved_takes_a_drop_in_where_we_are_on_another_machine(net, peer):
     with (
-        ours(net, address=OTHER_ADDRESS) as peer,
-        resolved_with_a_link(net, integrate(peer, "resolved"), net.signed) as resolver,
+        guard(MAPS, host=net.host, address=OTHER_ADDRESS, port=5300) as other,
+        resolved_with_a_link(net, integrate(other, "resolved"), net.signed) as resolver,
     ):
         check_all(net, resolver, *ALL, validates=net.signed)
         assert from_elsewhere(resolver) == RESOLVED_OWN
@@ -209,29 +109,24 @@ class TestSigned:
     ANCHORS = "/etc/powerdns/recursor.lua"
 
     @pytest.mark.parametrize(("anchors", "rcode"), [(True, "NXDOMAIN"), (False, "SERVFAIL")])
-    def test_pdns_recursor_needs_negative_trust_anchors(self, net, anchors, rcode):
-        with ours(net) as peer:
-            lines = integrate(peer, "pdns-recursor")
-            lines = lines if anchors else lines | {self.ANCHORS: ""}
-            with pdns_recursor_without_rfc1918(net, lines, True) as resolver:
-                assert look_up(resolver, "192.0.2.1") == ("192.0.2.1", rcode, [])
+    def test_pdns_recursor_needs_negative_trust_anchors(self, net, peer, anchors, rcode):
+        lines = integrate(peer, "pdns-recursor")
+        lines = lines if anchors else lines | {self.ANCHORS: ""}
+        with pdns_recursor_without_rfc1918(net, lines, True) as resolver:
+            assert look_up(resolver, "192.0.2.1") == ("192.0.2.1", rcode, [])
 
     @pytest.mark.parametrize(("excepted", "rcode"), [(True, "NXDOMAIN"), (False, "SERVFAIL")])
-    def test_bind_needs_validate_except(self, net, excepted, rcode):
-        with ours(net) as peer:
-            lines = integrate(peer, "bind")
-            lines = lines if excepted else lines | {"/etc/bind/named.conf.options": ""}
-            with bind_without_empty_zones(net, lines, True) as resolver:
-                assert look_up(resolver, "192.0.2.1") == ("192.0.2.1", rcode, [])
+    def test_bind_needs_validate_except(self, net, peer, excepted, rcode):
+        lines = integrate(peer, "bind")
+        lines = lines if excepted else lines | {"/etc/bind/named.conf.options": ""}
+        with bind_without_empty_zones(net, lines, True) as resolver:
+            assert look_up(resolver, "192.0.2.1") == ("192.0.2.1", rcode, [])
 
 
 @pytest.mark.parametrize("net", [False], indirect=True)
 class TestPlain:
-    def test_dnsmasq_keeps_our_lines_with_bogus_priv(self, net):
-        with (
-            ours(net) as peer,
-            dnsmasq_that_forwards(net, integrate(peer, "dnsmasq"), False, "bogus-priv") as resolver,
-        ):
+    def test_dnsmasq_keeps_our_lines_with_bogus_priv(self, net, peer):
+        with dnsmasq_that_forwards(net, integrate(peer, "dnsmasq"), False, "bogus-priv") as resolver:
             check_all(net, resolver, *ALL)
 
     @pytest.mark.parametrize(
@@ -245,8 +140,8 @@ class TestPlain:
             ("resolved", resolved_with_a_link, "home.arpa."),
         ],
     )
-    def test_who_answers_for_the_ds_of_home_arpa(self, net, name, run, owner):
-        with ours(net) as peer, run(net, integrate(peer, name), False) as resolver:
+    def test_who_answers_for_the_ds_of_home_arpa(self, net, peer, name, run, owner):
+        with run(net, integrate(peer, name), False) as resolver:
             assert soa_owners(resolver, "home.arpa.", "DS") == [owner]
 
     @pytest.mark.parametrize(
@@ -260,30 +155,29 @@ class TestPlain:
             ("resolved", resolved_with_a_link, ("REFUSED", [])),
         ],
     )
-    def test_a_delegation_to_a_name_without_its_address(self, net, name, run, got):
+    def test_a_delegation_to_a_name_without_its_address(self, net, peer, name, run, got):
         maps = {"ten.yaml": f"zone: 10.0.0.0/8\ndelegate: {{10.30.0.0/16: [{DELEGATED_NAME}]}}\n"}
-        with ours(net, maps) as peer, run(net, integrate(peer, name), False) as resolver:
+        with guard(maps, host=net.host, port=5300) as other, run(net, integrate(other, name), False) as resolver:
+            net.leaks.clear()
             assert look_up(resolver, "10.30.0.9")[1:] == got
             assert net.leaks == []
 
     @pytest.mark.parametrize(("name", "run"), RESOLVERS.values(), ids=RESOLVERS)
     def test_a_sub_block_alone_is_ours_and_the_block_around_it_is_not(self, net, name, run):
-        maps = {"sub-block.yaml": MAPS["sub-block.yaml"]}
+        maps, settings = {"sub-block.yaml": MAPS["sub-block.yaml"]}, {"reserved": {"serve": False, "extras": False}}
         with (
-            ours(net, maps, settings={"reserved": {"serve": False, "extras": False}}) as peer,
-            run(net, integrate(peer, name), False) as resolver,
+            guard(maps, settings=settings, host=net.host, port=5300) as other,
+            run(net, integrate(other, name), False) as resolver,
         ):
             assert look_up(resolver, "10.1.2.3") == ("10.1.2.3", "NOERROR", ["printer.example.com."])
             assert soa_owners(resolver, "4.2.1.10.in-addr.arpa.", "PTR") == ["2.1.10.in-addr.arpa."]
             assert soa_owners(resolver, "9.9.9.10.in-addr.arpa.", "PTR") != ["2.1.10.in-addr.arpa."]
 
-    def test_a_drop_in_of_resolved_beside_other_global_servers_is_the_trap_that_the_page_warns_of(self, net):
+    def test_a_drop_in_of_resolved_beside_other_global_servers_is_the_trap_that_the_page_warns_of(self, net, peer):
         lines = {"/etc/systemd/resolved.conf.d/50.conf": f"[Resolve]\nDNS={UPSTREAM}\n"}
-        drop_in = "[Resolve]\nDNS=127.0.0.1:5300\nDomains=~10.in-addr.arpa\n"
-        with (
-            ours(net),
-            resolved_with_a_link(net, lines | {"/etc/systemd/resolved.conf.d/60.conf": drop_in}, False) as resolver,
-        ):
+        drop_in = f"[Resolve]\nDNS={SHARED}:5300\nDomains=~10.in-addr.arpa\n"
+        lines = lines | {"/etc/systemd/resolved.conf.d/60.conf": drop_in}
+        with resolved_with_a_link(net, lines, False) as resolver:
             assert leaks_of(net, resolver, "10.0.0.3") == {"3.0.0.10.in-addr.arpa."}
 
 

@@ -1,6 +1,6 @@
 """Ours beside BIND and Unbound: the traps that docs/neighbours.md warns of, and what is counted behind them.
 
-That nothing leaks with what `integrate` prints is in `test_integrate`, for these and the others.
+That nothing leaks with what `integrate` prints is in `test_leaks_and_their_cure`, for these and the others.
 """
 
 import time

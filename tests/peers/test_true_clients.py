@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import dns.message
 import dns.query
@@ -21,9 +21,9 @@ from supervisors import wait_until
 from blackhole_guard.leaks.tops import Tops, TopsReport
 from blackhole_guard.leaks.windows import Window
 
-RESOLVER, APPLICATION, OTHER = "10.0.0.53", "10.0.0.77", "10.0.0.78"
-UNMAPPED = "10.9.9.9"
-OURS = "127.0.0.1"  # which the resolvers ask, from the same address
+TELLS, TELLS_NETWORKS, NOT_LISTED = "10.0.0.53", "10.0.0.54", "10.0.0.55"  # resolvers
+APPLICATION, OTHER = "10.0.0.77", "10.0.0.78"
+LISTED = "127.0.0.1"  # from which the first two of them ask
 
 UNBOUND = """
 server:
@@ -34,35 +34,36 @@ server:
     send-client-subnet: 127.0.0.1
     client-subnet-always-forward: yes
     max-client-subnet-ipv4: {bits}
+    outgoing-interface: {source}
 stub-zone:
     name: "10.in-addr.arpa."
     stub-addr: 127.0.0.1@5300
 """
-DNSMASQ = "rev-server=10.0.0.0/8,127.0.0.1#5300\nadd-subnet={bits},128\n"
+DNSMASQ = "rev-server=10.0.0.0/8,127.0.0.1#5300@{source}\nadd-subnet={bits},128\n"
 
 pytestmark = [pytest.mark.root, pytest.mark.peers("unbound", "dnsmasq", *namespaces.PROGRAMS)]
 
 
 @pytest.fixture
 def net() -> Iterator[Namespace]:
-    with namespace([RESOLVER, APPLICATION, OTHER]) as made:
+    with namespace([TELLS, TELLS_NETWORKS, NOT_LISTED, APPLICATION, OTHER]) as made:
         yield made
 
 
 @contextmanager
-def ours(net: Namespace, *trusted: str) -> Iterator[Peer]:
-    settings = {"server": {"trusted_resolvers": list(trusted)}}
+def ours(net: Namespace) -> Iterator[Peer]:
+    settings = {"server": {"trusted_resolvers": ["127.0.0.0/8"]}}
     with guard({"ten.yaml": "zone: 10.0.0.0/8\n"}, settings=settings, host=net, port=5300, metrics=9353) as peer:
         yield peer
 
 
-def ask_from(net: Namespace, client: str, address: str) -> None:
-    """Look an address up at the resolver, as a stub resolver on that client does."""
+def ask_from(net: Namespace, client: str, resolver: str, address: str) -> None:
+    """Look an address up at a resolver, as a stub resolver on that client does."""
     query = dns.message.make_query(dns.reversename.from_address(address), "PTR")
     with net.socket() as sock:
         sock.bind((client, 0))
         sock.setblocking(False)
-        reply = dns.query.udp(query, RESOLVER, timeout=20, sock=sock)
+        reply = dns.query.udp(query, resolver, timeout=20, sock=sock)
     assert reply.rcode() == dns.rcode.NXDOMAIN
 
 
@@ -87,36 +88,28 @@ def read_tops(peer: Peer, total: int) -> TopsReport:
     return found[-1]
 
 
-def clients(report: TopsReport) -> list[tuple[str | None, int]]:
-    return [(top.client, top.count) for top in report.clients]
+@pytest.mark.parametrize(("resolver", "config"), [(unbound, UNBOUND), (dnsmasq, DNSMASQ)], ids=["unbound", "dnsmasq"])
+def test_it_is_the_application_or_its_network_where_a_listed_resolver_says_so_and_else_the_resolver(
+    net, resolver, config
+):
+    def run(address: str, bits: int, source: str) -> AbstractContextManager[Peer]:
+        return resolver(config.format(bits=bits, source=source), host=net, address=address, port=53)
 
-
-RESOLVERS = pytest.mark.parametrize(
-    ("resolver", "config"), [(unbound, UNBOUND), (dnsmasq, DNSMASQ)], ids=["unbound", "dnsmasq"]
-)
-
-
-@RESOLVERS
-def test_behind_a_listed_resolver_it_is_the_application(net, resolver, config):
-    with ours(net, "127.0.0.0/8") as peer, resolver(config.format(bits=32), host=net, address=RESOLVER, port=53):
-        ask_from(net, APPLICATION, UNMAPPED)
-        ask_from(net, OTHER, "10.9.9.8")
-        report = read_tops(peer, 2)
-    assert clients(report) == [(APPLICATION, 1), (OTHER, 1)]
-    assert [(top.client, top.address) for top in report.pairs] == [(APPLICATION, UNMAPPED), (OTHER, "10.9.9.8")]
-
-
-@RESOLVERS
-def test_where_it_tells_the_network_alone_it_is_that(net, resolver, config):
-    with ours(net, OURS) as peer, resolver(config.format(bits=24), host=net, address=RESOLVER, port=53):
-        ask_from(net, APPLICATION, UNMAPPED)
-        report = read_tops(peer, 1)
-    assert clients(report) == [("10.0.0.0/24", 1)]
-
-
-@RESOLVERS
-def test_behind_one_that_is_not_listed_it_is_the_resolver(net, resolver, config):
-    with ours(net, "10.0.0.53") as peer, resolver(config.format(bits=32), host=net, address=RESOLVER, port=53):
-        ask_from(net, APPLICATION, UNMAPPED)
-        report = read_tops(peer, 1)
-    assert clients(report) == [(OURS, 1)]
+    asked = [
+        *((APPLICATION, TELLS, "10.9.9.9"), (OTHER, TELLS, "10.9.9.8")),
+        *((APPLICATION, TELLS_NETWORKS, "10.9.9.7"), (APPLICATION, NOT_LISTED, "10.9.9.6")),
+    ]
+    with (
+        ours(net) as peer,
+        run(TELLS, 32, LISTED),
+        run(TELLS_NETWORKS, 24, LISTED),
+        run(NOT_LISTED, 32, NOT_LISTED),
+    ):
+        for client, address, unmapped in asked:
+            ask_from(net, client, address, unmapped)
+        report = read_tops(peer, len(asked))
+    named = {"10.9.9.9": APPLICATION, "10.9.9.8": OTHER, "10.9.9.7": "10.0.0.0/24", "10.9.9.6": NOT_LISTED}
+    assert {top.address: (top.client, top.count) for top in report.pairs} == {
+        address: (client, 1) for address, client in named.items()
+    }
+    assert {top.client: top.count for top in report.clients} == dict.fromkeys(named.values(), 1)
