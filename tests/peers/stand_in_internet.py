@@ -168,22 +168,27 @@ def _answer_connection(listener: socket.socket, address: str, leaks: list[Leak])
         connection.sendall(len(answer).to_bytes(2) + answer)
 
 
+def _soa(apex: str) -> dns.rrset.RRset:
+    servers = (
+        "blackhole.as112.arpa. noc.dns.icann.org."
+        if apex == _EMPTY
+        else "prisoner.iana.org. hostmaster.root-servers.org."
+    )
+    return dns.rrset.from_text(apex, 604800, "IN", "SOA", f"{servers} 1 604800 60 604800 604800")
+
+
+_EMPTY = "empty.as112.arpa."
+_SOAS = {dns.name.from_text(apex): _soa(apex) for apex in (*DELEGATED_TO_AS112, _EMPTY)}
+
+
 def _answer(octets: bytes, address: str, leaks: list[Leak]) -> bytes:
     """Say NXDOMAIN, as an AS112 node does below the apex of its zones; which zone it is, the name tells."""
     query = dns.message.from_wire(octets)
     name = query.question[0].name
     leaks.append(Leak(address, str(name), dns.rdatatype.to_text(query.question[0].rdtype)))
-    empty = dns.name.from_text("empty.as112.arpa.")
-    apexes = [dns.name.from_text(zone) for zone in DELEGATED_TO_AS112]
-    apex = next((apex for apex in apexes if name.is_subdomain(apex)), empty)
+    apex = next((apex for apex in _SOAS if name.is_subdomain(apex)), dns.name.from_text(_EMPTY))
     response = dns.message.make_response(query)
     response.flags |= dns.flags.AA
     response.set_rcode(dns.rcode.NOERROR if name == apex else dns.rcode.NXDOMAIN)
-    servers = (
-        "blackhole.as112.arpa. noc.dns.icann.org."
-        if apex == empty
-        else "prisoner.iana.org. hostmaster.root-servers.org."
-    )
-    soa = f"{servers} 1 604800 60 604800 604800"
-    response.authority.append(dns.rrset.from_text(apex, 604800, "IN", "SOA", soa))
+    response.authority.append(_SOAS[apex])
     return response.to_wire()
