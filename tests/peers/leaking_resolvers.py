@@ -9,6 +9,7 @@ from its own address: in one namespace it would else be that of who is asked.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
+from debian_bind import default_zones
 from peer_processes import Peer
 from peer_resolvers import SIDE_LINK, knot_resolver, pdns_recursor, systemd_resolved
 from peer_servers import bind, dnsmasq, unbound
@@ -36,7 +37,7 @@ Run = Callable[..., AbstractContextManager[Peer]]
 
 @contextmanager
 def bind_without_empty_zones(net: Internet, lines: Lines, validates: bool, more: str = "") -> Iterator[Peer]:
-    config = "\n".join(lines.values()) + bind_hints(net) + (bind_anchor(net) if validates else "")
+    config = "\n".join(lines.values()) + default_zones() + bind_hints(net) + (bind_anchor(net) if validates else "")
     options = f"empty-zones-enable no; dnssec-validation {'yes' if validates else 'no'};"
     options += f" query-source address {RESOLVER}; query-source-v6 address {RESOLVER_SIX}; {more}"
     with bind(config, options=options, host=net.host, address=RESOLVER, port=53) as resolver:
@@ -45,7 +46,7 @@ def bind_without_empty_zones(net: Internet, lines: Lines, validates: bool, more:
 
 @contextmanager
 def bind_that_forwards(net: Internet, lines: Lines, validates: bool, more: str = "") -> Iterator[Peer]:
-    config = "\n".join(lines.values()) + (bind_anchor(net) if validates else "")
+    config = "\n".join(lines.values()) + default_zones() + (bind_anchor(net) if validates else "")
     options = f"forward only; forwarders {{ {UPSTREAM}; }}; dnssec-validation {'yes' if validates else 'no'}; {more}"
     with leaking_upstream(net), bind(config, options=options, host=net.host, address=RESOLVER, port=53) as resolver:
         yield resolver

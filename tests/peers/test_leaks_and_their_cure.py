@@ -21,6 +21,7 @@ import dns.query
 import dns.reversename
 import namespaces
 import pytest
+from debian_bind import LEFT_TO_BIND
 from leaking_resolvers import (
     ALL_ZONES,
     FOLLOWS_CNAMES,
@@ -103,6 +104,7 @@ BIND_ZONE = 'zone "10.in-addr.arpa" { type forward; forward only;'
 CASES = {
     "bind, empty-zones-enable no": Case(
         *("bind", bind_without_empty_zones, BIND_ZONE),
+        keeps=LEFT_TO_BIND,
         dnstap="BIND",
         log=Certainty.OBSERVED,
         log_blocks=RFC1918,
@@ -110,6 +112,7 @@ CASES = {
     ),
     "bind, forward only": Case(
         *("bind", bind_that_forwards, BIND_ZONE, FORWARDED),
+        keeps=LEFT_TO_BIND,
         dnstap="BIND",
         log=Certainty.OBSERVED,
         log_blocks=RFC1918,
