@@ -8,15 +8,16 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from blackhole_guard import __version__
 from blackhole_guard.app.board import Board
 from blackhole_guard.app.leak_counts import UNCOUNTED, CountsPipe, CountsSender
+from blackhole_guard.app.leak_sockets import LeakSockets, open_leak_sockets
 from blackhole_guard.app.loader import Loader
-from blackhole_guard.app.observer import Dnstap, TopsSource, observe, preload
+from blackhole_guard.app.observer import LeakSources, observe, preload
 from blackhole_guard.app.own_servers import OwnServers
 from blackhole_guard.app.responder import SnapshotResponder
 from blackhole_guard.config.load import Overrides, load_settings
@@ -33,7 +34,6 @@ from blackhole_guard.server.notify import Notifier
 from blackhole_guard.server.privileges import PrivilegeError, User, drop_privileges, find_user
 from blackhole_guard.server.sockets import HeldSockets, local_endpoint, open_http_sockets, open_sockets
 from blackhole_guard.server.statedir import StateDir, StateDirError, find_systemd_dir, open_state_dir
-from blackhole_guard.server.stream_sockets import find_uids, open_stream_socket
 from blackhole_guard.server.supervisor import EXIT_NOTHING_TO_SERVE, Crew, Supervisor
 from blackhole_guard.server.worker import WorkerContext, find_origin, run_worker
 from blackhole_guard.store.snapshot import Snapshot, open_snapshot
@@ -124,6 +124,7 @@ class _Server:
         self._held: HeldSockets
         self._metrics: tuple[str, ...] = ()
         self._counts: CountsPipe | None = None
+        self._leaks = LeakSockets()
 
     def open(self, stack: ExitStack) -> None:
         """Open what must be open before the privileges are dropped, and drop them."""
@@ -141,12 +142,11 @@ class _Server:
             self._counts = CountsPipe()
             stack.callback(self._counts.close)
         self._metrics = tuple(local_endpoint(sock) for sock in self._http)
-        self._dnstap = self._open_dnstap(user)
-        if self._dnstap is not None:
-            stack.callback(self._dnstap.listener.close)
+        self._open_leak_sockets(user)
+        stack.callback(self._leaks.close)
         self._say_how_it_is(activated is not None)
         if user is not None and self._http:
-            preload(user, with_rounds=self._settings.doctor.interval is not None, dnstap=self._dnstap is not None)
+            preload(user, with_rounds=self._settings.doctor.interval is not None, leaks=self._leaks)
         drop_privileges(user)
         if os.geteuid() == 0:
             self.log.warning("runs as root; set server.user to drop the privileges that serving does not need")
@@ -155,19 +155,14 @@ class _Server:
         except OSError as error:
             raise StateDirError(f"the control socket cannot be made in {self._state.path}: {error.strerror}") from error
 
-    def _open_dnstap(self, user: User | None) -> Dnstap | None:
-        """Make the socket that resolvers send dnstap to; None: there shall be none."""
+    def _open_leak_sockets(self, user: User | None) -> None:
+        """Make the sockets that evidence of leaks comes in by, if there is an observer to receive it."""
         leaks = self._settings.leaks
-        path = leaks.dnstap.socket
-        if path is None:
-            return None
-        if not self._http:
+        if self._http:
+            self._leaks = open_leak_sockets(leaks, self._state.path, user=user, environ=os.environ, log=self.log)
+        elif leaks.dnstap.socket is not None:
+            path = leaks.dnstap.socket
             self.log.warning("leaks.dnstap.socket does not count, because telemetry is off", socket=path)
-            return None
-        uids = find_uids(leaks.dnstap.users, "leaks.dnstap.users", user=user)
-        listener = open_stream_socket(path, "leaks.dnstap.socket", user=user, group=leaks.dnstap.group)
-        own_servers = OwnServers(leaks.own_servers, self._held.addresses)
-        return Dnstap(listener, uids, leaks.dnstap.producers, own_servers)
 
     def run(self) -> int:
         """Serve until told to stop."""
@@ -191,9 +186,7 @@ class _Server:
             )
         )
         code = supervisor.run()
-        if self._dnstap is not None:
-            with suppress(OSError):  # what lies there without a listener, the next one replaces
-                os.unlink(self._dnstap.listener.getsockname())
+        self._leaks.unlink()
         if code == EXIT_NOTHING_TO_SERVE:
             last = supervisor.last_load
             return _give_up(self.log, (*_texts(last.problems), f"nothing to serve: {last.text}"))
@@ -256,8 +249,7 @@ class _Server:
         """Close what is the observer's, in another child."""
         for sock in self._http:
             sock.close()
-        if self._dnstap is not None:
-            self._dnstap.listener.close()
+        self._leaks.close()
 
     def _report(self, error: Exception) -> None:
         """Log an error that made an answer SERVFAIL; the log holds back those that are many."""
@@ -267,12 +259,16 @@ class _Server:
         """Be the observer, in its process."""
         meter = self._meter(self._board.observer_page)
         self.log.on_loss = partial(meter.add, "log_lines_lost")
-        tops = None
         if self._counts is not None:
             self._counts.writer.close()
-            tops = TopsSource(self._counts.reader, self._state.path, self._settings.telemetry.tops)
-        doctor = self._settings.doctor
-        return observe(self._board, self._http, self._open_newest, self.log, doctor, self._dnstap, tops)
+        leaks = LeakSources(
+            state_dir=self._state.path,
+            clients=self._settings.telemetry.tops.clients,
+            counts=None if self._counts is None else self._counts.reader,
+            sockets=self._leaks,
+            own_servers=OwnServers(self._settings.leaks.own_servers, self._held.addresses),
+        )
+        return observe(self._board, self._http, self._open_newest, self.log, self._settings.doctor, leaks)
 
     def _tell(self, result: LoadResult) -> None:
         self.log.info("serving", zones=result.zones, records=result.records)

@@ -8,8 +8,11 @@ from typing import Any
 from rich.console import Console
 
 from blackhole_guard.cli.terminal import count, make_table
-from blackhole_guard.leaks.evidence import Leak
-from blackhole_guard.leaks.tallies import Tallies, Tally, Tops
+from blackhole_guard.leaks.evidence import Leak, Via
+from blackhole_guard.leaks.leak_tops import TopLists, WholeTops
+from blackhole_guard.leaks.observed import Observed
+from blackhole_guard.leaks.tallies import Tally
+from blackhole_guard.leaks.tops import Top
 from blackhole_guard.leaks.traffic import Counts
 from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import RRType
@@ -27,9 +30,9 @@ _OTHERS = {  # a field of `Counts` -> what it is
 }
 
 
-def print_report(console: Console, tallies: Tallies, counts: Counts) -> None:
-    """Print what was found: a line for each sink and block, then of each who asked for what."""
-    rows = tallies.rows()
+def print_report(console: Console, observed: Observed[WholeTops], via: Via, counts: Counts) -> None:
+    """Print what was found: a line for each sink and block, and its shapes, then who asked for what."""
+    rows = observed.tallies()
     if not rows:
         console.print("no leaks")
     else:
@@ -42,7 +45,8 @@ def print_report(console: Console, tallies: Tallies, counts: Counts) -> None:
         console.print(table)
         for tally in rows:
             _print_details(console, tally)
-    for line in _remarks(tallies, counts):
+        print_tops(console, "caused by", find_tops(observed, via))
+    for line in _remarks(rows, counts):
         console.print(line)
 
 
@@ -67,26 +71,48 @@ def _row(tally: Tally, *, has_responses: bool) -> list[str]:
 def _print_details(console: Console, tally: Tally) -> None:
     console.print(f"\n{tally.sink.value} {tally.block}")
     shapes = [f"{shape.value} {number:,}" for shape, number in tally.shapes.most_common() if shape != Shape.PARTIAL]
-    for title, text in (
-        ("shapes", ", ".join(shapes)),
-        ("minimised", f"{tally.shapes[Shape.PARTIAL]:,}" if tally.shapes[Shape.PARTIAL] else ""),
-        ("clients", _tops(tally.clients)),
-        ("addresses", _tops(tally.addresses)),
-    ):
+    for title, text in (("shapes", ", ".join(shapes)), ("minimised", f"{tally.partial:,}" if tally.partial else "")):
         if text:
             console.print(f"  {title:<10} {text}", soft_wrap=True)
 
 
-def _tops(tops: Tops) -> str:
-    return ", ".join(
-        f"{ip_address(key)} {number:,}{f' (at most {error:,} too many)' if error else ''}"
-        for key, number, error in tops.top(TOP)
-    )
+def find_tops(observed: Observed[WholeTops], via: Via, *, proven: bool = True) -> TopLists:
+    """Find who causes leaks, as `Observed.tops` has it."""
+    tops = observed.tops(via, proven=proven)
+    return TopLists((), (), ()) if tops is None else tops.show(TOP)
 
 
-def _remarks(tallies: Tallies, counts: Counts) -> list[str]:
+def print_tops(console: Console, title: str, tops: TopLists) -> None:
+    """Print who asked for what; nothing, if there is none."""
+    if not tops.clients:
+        return
+    console.print(f"\n{title}")
+    for name, lines in zip(TopLists._fields, tops, strict=True):
+        if lines:
+            console.print(f"  {name:<10} {', '.join(map(_format_top, lines))}", soft_wrap=True)
+
+
+def _format_top(top: Top) -> str:
+    names = [name for name in (top.client, top.address) if name is not None]
+    error = f" (at most {top.error:,} too many)" if top.error else ""
+    return f"{' > '.join(names) or 'not known'} {top.count:,}{error}"
+
+
+def tops_as_json(tops: TopLists) -> dict[str, list[dict[str, Any]]]:
+    """Give who asked for what as JSON: a client that is null is not known."""
+    return {
+        name: [
+            {field: getattr(top, field) for field in fields} | {"count": top.count, "error": top.error} for top in lines
+        ]
+        for (name, lines), fields in zip(
+            tops._asdict().items(), (("client",), ("address",), ("client", "address")), strict=True
+        )
+    }
+
+
+def _remarks(rows: list[Tally], counts: Counts) -> list[str]:
     lines = [""]
-    if tallies.rows() and not counts.responses:
+    if rows and not counts.responses:
         lines.append("No response was seen: it may be that only one direction was captured, so no delays are given.")
     open_ = counts.unfinished + counts.forgotten
     if open_ and counts.responses:
@@ -109,11 +135,12 @@ def _moment(at: float) -> str:
         return f"{at:.0f}"
 
 
-def report_as_json(tallies: Tallies, counts: Counts) -> dict[str, Any]:
+def report_as_json(observed: Observed[WholeTops], via: Via, counts: Counts) -> dict[str, Any]:
     """Give the same as JSON. Times are unix seconds; `waited_seconds` is an estimate from below (docs/leaks.md)."""
     return {
-        "leaks": tallies.leaks,
-        "blocks": [_tally_as_json(tally, has_responses=counts.responses > 0) for tally in tallies.rows()],
+        "leaks": observed.total,
+        "blocks": [_tally_as_json(tally, has_responses=counts.responses > 0) for tally in observed.tallies()],
+        **tops_as_json(find_tops(observed, via)),
         "counts": asdict(counts),
     }
 
@@ -124,7 +151,7 @@ def _tally_as_json(tally: Tally, *, has_responses: bool) -> dict[str, Any]:
         "block": tally.block,
         "leaks": tally.leaks,
         "updates": tally.shapes[Shape.UPDATE],
-        "minimised": tally.shapes[Shape.PARTIAL],
+        "minimised": tally.partial,
         "shapes": {shape.value: number for shape, number in tally.shapes.items() if shape != Shape.PARTIAL},
         "first": tally.first,
         "last": tally.last,
@@ -133,13 +160,7 @@ def _tally_as_json(tally: Tally, *, has_responses: bool) -> dict[str, Any]:
         "median_seconds": tally.delays.quantile(0.5),
         "p99_seconds": tally.delays.quantile(0.99),
         "waited_seconds": tally.waited if has_responses else None,
-        "clients": _tops_as_json("client", tally.clients),
-        "addresses": _tops_as_json("address", tally.addresses),
     }
-
-
-def _tops_as_json(title: str, tops: Tops) -> list[dict[str, Any]]:
-    return [{title: str(ip_address(key)), "count": number, "error": error} for key, number, error in tops.top(TOP)]
 
 
 def format_leak(leak: Leak) -> str:

@@ -11,11 +11,11 @@ COMMANDS = {
     "check": "Validate settings and maps; say what would be served.",
     "explain": "Say which zone, record or policy answers for an address or a name, and where it is written.",
     "query": "Ask a DNS server one question.",
-    "top": "Show who causes averted leaks, and for which addresses.",
+    "top": "Show who causes leaks, averted or observed, and for which addresses.",
     "doctor": "Ask resolvers whether queries for reserved addresses leak there, and say what to change.",
     "reload": "Make the running server read its settings and maps again.",
     "integrate": "Print the lines that BIND, Unbound or another resolver needs to ask us.",
-    "watch": "Show the leaks that pass this machine's interfaces.",
+    "watch": "Show the leaks that pass this machine's interfaces, and report them to the server.",
     "scan": "Find the leaks in captures and query logs.",
     "version": "Print the version.",
 }

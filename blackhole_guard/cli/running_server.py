@@ -2,12 +2,20 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 import click
 
 from blackhole_guard.cli.settings_options import find_config
 from blackhole_guard.config.load import read_settings
-from blackhole_guard.server.statedir import UNIT_STATE_DIR, find_running, find_systemd_dir, is_held
+from blackhole_guard.server.statedir import (
+    UNIT_RUNTIME_DIR,
+    UNIT_STATE_DIR,
+    WATCH,
+    find_running,
+    find_systemd_dir,
+    is_held,
+)
 from blackhole_guard.wire.names import escape_text
 
 
@@ -34,3 +42,28 @@ def find_state_dir(config: str | None) -> str:
         for path in running:
             click.echo(f"  {escape_text(path)}", err=True)
     sys.exit(1)
+
+
+def find_watch_sockets(config: str | None, state_dir: str | None) -> Callable[[], list[str]]:
+    """Say where a server's socket for what `watch` sees may be.
+
+    Args:
+        config: the settings file, as given; None: that of the machine.
+        state_dir: of the server, as given.
+    Returns:
+        What names the paths, the likeliest first; servers may come and go, so it is to be asked again.
+    """
+    if state_dir is not None:
+        return lambda: [os.path.join(state_dir, WATCH)]
+    settings, _ = read_settings(find_config(config))  # their mistakes are the server's to tell
+    if settings.leaks.watch.socket is not None:
+        path = settings.leaks.watch.socket
+        return lambda: [path]
+    own = [] if settings.server.state_dir is None else [settings.server.state_dir]
+    fixed = [*own, UNIT_RUNTIME_DIR, UNIT_STATE_DIR]
+
+    def find() -> list[str]:
+        # Of private directories our own alone: whoever makes one in /tmp must not be told what this machine asks for.
+        return [os.path.join(directory, WATCH) for directory in (*fixed, *find_running(everybody=False))]
+
+    return find

@@ -17,8 +17,9 @@ from blackhole_guard.cli.scan_logs import scan_logs
 from blackhole_guard.cli.terminal import make_console
 from blackhole_guard.leaks.captures import Evidence
 from blackhole_guard.leaks.evidence import EvidenceError, Via
+from blackhole_guard.leaks.leak_tops import WholeTops
 from blackhole_guard.leaks.libpcap import Libpcap, find_libpcap
-from blackhole_guard.leaks.tallies import Tallies
+from blackhole_guard.leaks.observed import Observed
 from blackhole_guard.leaks.traffic import Counts, Traffic
 from blackhole_guard.wire.names import escape_text
 
@@ -30,7 +31,7 @@ _STDIN_DESCRIPTOR = 0
 class _Found:
     """What all files together have shown."""
 
-    tallies: Tallies = field(default_factory=Tallies)
+    observed: Observed[WholeTops] = field(default_factory=lambda: Observed(WholeTops))
     counts: Counts = field(default_factory=Counts)
     problems: dict[str, str | None] = field(default_factory=dict)  # file -> what is wrong with it
     unread: int = 0  # files of which nothing could be read
@@ -94,11 +95,14 @@ def _scan_captures(files: tuple[str, ...], *, as_json: bool, without_libpcap: bo
     if found.unread == len(files):
         sys.exit(2)
     if as_json:
-        report = report_as_json(found.tallies, found.counts) | {"files": found.problems, "complete": is_complete}
+        report = report_as_json(found.observed, Via.CAPTURE, found.counts) | {
+            "files": found.problems,
+            "complete": is_complete,
+        }
         click.echo(json.dumps(report, indent=2 if sys.stdout.isatty() else None))
     else:
-        print_report(make_console(), found.tallies, found.counts)
-    is_good = is_complete and not found.tallies.leaks and not any(found.problems.values())
+        print_report(make_console(), found.observed, Via.CAPTURE, found.counts)
+    is_good = is_complete and not found.observed.total and not any(found.problems.values())
     sys.exit(0 if is_good else 1)
 
 
@@ -126,7 +130,7 @@ def _read(evidence: Evidence, found: _Found, libpcap: Libpcap | None) -> None:
 
 
 def _read_capture(evidence: Evidence, found: _Found, libpcap: Libpcap | None) -> None:
-    traffic = Traffic(Via.CAPTURE, found.tallies.add, found.tallies.add_wait)
+    traffic = Traffic(Via.CAPTURE, found.observed.add, found.observed.add_wait)
     try:
         with closing(evidence.frames(libpcap)) as frames:  # an interruption ends its threads, too
             for frame in frames:

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from blackhole_guard.cli.leak_report import find_tops, print_tops, tops_as_json
 from blackhole_guard.cli.terminal import count, make_console, make_table
-from blackhole_guard.leaks.evidence import Certainty, EvidenceError, Leak, Report
+from blackhole_guard.leaks.evidence import Certainty, EvidenceError, Leak, Report, Via
+from blackhole_guard.leaks.leak_tops import WholeTops
 from blackhole_guard.leaks.log_files import LogCounts, LogFile, read_log
 from blackhole_guard.leaks.observed import Observed
 from blackhole_guard.wire.codes import RRType
@@ -54,7 +56,7 @@ def scan_logs(files: Sequence[str], *, follow: bool, as_json: bool) -> int:
     """
     if follow and len(files) > 1:
         raise click.UsageError("--follow follows one file")
-    observed, counts, problems = Observed(), LogCounts(), list[str]()
+    observed, counts, problems = Observed(WholeTops), LogCounts(), list[str]()
     report = _tell if follow and not as_json else None
     for file in files:
         problem = scan_log(file, _both(observed.add, report), counts, follow=follow)
@@ -90,7 +92,7 @@ def _tell(leak: Leak) -> None:
     sys.stdout.flush()
 
 
-def print_summary(observed: Observed, counts: LogCounts) -> None:
+def print_summary(observed: Observed[WholeTops], counts: LogCounts) -> None:
     """Print a table of what was found."""
     console = make_console()
     table = make_table("leak", "block", "sink", "shape", "queries", right=("queries",))
@@ -98,13 +100,17 @@ def print_summary(observed: Observed, counts: LogCounts) -> None:
         table.add_row(WORDS[series.certainty], series.block, series.sink, series.shape, f"{number:,}")
     if observed.leaks:
         console.print(table)
+    print_tops(console, "leaks are caused by", find_tops(observed, Via.LOG))
+    print_tops(console, "what may leak is asked by", find_tops(observed, Via.LOG, proven=False))
+    if observed.leaks:
+        console.print()
     partial = sum(observed.partial.values())
     if partial:
         console.print(f"besides {count(partial, 'query', 'queries')} for a part of an address")
     console.print(f"{count(counts.lines, 'line')}, {count(sum(observed.leaks.values()), 'finding')}")
 
 
-def as_plain(observed: Observed, counts: LogCounts) -> dict[str, Any]:
+def as_plain(observed: Observed[WholeTops], counts: LogCounts) -> dict[str, Any]:
     """Give what was found as JSON has it."""
     return {
         "lines": counts.lines,
@@ -119,4 +125,6 @@ def as_plain(observed: Observed, counts: LogCounts) -> dict[str, Any]:
             }
             for series, number in sorted(observed.leaks.items())
         ],
+        "leaked": tops_as_json(find_tops(observed, Via.LOG)),
+        "may_leak": tops_as_json(find_tops(observed, Via.LOG, proven=False)),
     }

@@ -12,11 +12,16 @@ from dataclasses import dataclass, field
 import click
 
 from blackhole_guard.cli.leak_report import format_leak, leak_as_json, print_report, report_as_json
+from blackhole_guard.cli.running_server import find_watch_sockets
+from blackhole_guard.cli.settings_options import DEFAULT_CONFIG
+from blackhole_guard.cli.terminal import count as format_count
 from blackhole_guard.cli.terminal import make_console
 from blackhole_guard.leaks.evidence import Leak, Via
 from blackhole_guard.leaks.interfaces import ALL, Interface, wait
-from blackhole_guard.leaks.tallies import Tallies
-from blackhole_guard.leaks.traffic import Traffic
+from blackhole_guard.leaks.leak_tops import WholeTops
+from blackhole_guard.leaks.observed import Observed
+from blackhole_guard.leaks.traffic import Counts, Traffic, Wait
+from blackhole_guard.leaks.watch_link import State, WatchLink
 from blackhole_guard.wire.names import escape_text
 
 LINES = 10  # a second; a flood must not fill a journal
@@ -28,7 +33,8 @@ _NOT_ALLOWED = """watching interfaces takes CAP_NET_RAW. Run this as root, or gi
 
 
 @click.command(
-    help="Show queries and updates on their way to the blackhole servers, a line for each, and a summary at the end. "
+    help="Show queries and updates on their way to the blackhole servers, a line for each, and a summary at the end; "
+    "and report them to the observer of a server of ours on this machine, for its metrics, tops and recent leaks. "
     "INTERFACE is one by name; none: all. Needs CAP_NET_RAW. "
     "Exit code, with --seconds or --count: 0: no leaks, 1: leaks; else 0, or 1 when the interface is gone."
 )
@@ -38,34 +44,54 @@ _NOT_ALLOWED = """watching interfaces takes CAP_NET_RAW. Run this as root, or gi
 @click.option(
     "--json", "as_json", is_flag=True, help=f"Print JSON, a line for each leak, however many; else {LINES} a second."
 )
-def command(interfaces: tuple[str, ...], seconds: float | None, count: int | None, as_json: bool) -> None:
+@click.option(
+    "--config", metavar="FILE", help=f"The server's settings file.  [default: {DEFAULT_CONFIG} if it is there]"
+)
+@click.option("--state-dir", metavar="DIR", help="The server's state directory.")
+@click.option("--no-report", is_flag=True, help="Report to no observer.")
+def command(
+    interfaces: tuple[str, ...],
+    seconds: float | None,
+    count: int | None,
+    as_json: bool,
+    config: str | None,
+    state_dir: str | None,
+    no_report: bool,
+) -> None:
     """Watch until told to end, and print what was seen."""
-    printer = _Printer(as_json)
-    tallies = Tallies()
-
-    def report(leak: Leak) -> None:
-        tallies.add(leak)
-        printer.leak(leak)
-
-    traffic = Traffic(Via.PACKETS, report, tallies.add_wait)
+    sinks = _Sinks(_Printer(as_json))
+    observed = sinks.observed
+    traffic = Traffic(Via.PACKETS, sinks.leak, sinks.wait)
     with ExitStack() as stack:
-        opened = [stack.enter_context(_open(name)) for name in dict.fromkeys(interfaces or (ALL,))]
-        watch = _Watch(opened, traffic, is_done=lambda: count is not None and tallies.leaks >= count)
+        sinks.interfaces = [stack.enter_context(_open(name)) for name in dict.fromkeys(interfaces or (ALL,))]
+        watch = _Watch(sinks.interfaces, traffic, is_done=lambda: count is not None and observed.total >= count)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, watch.stop)
-        click.echo(f"watching {', '.join(map(_name, opened))}", err=True)
-        watch.run(math.inf if seconds is None else time.monotonic() + seconds, printer.turn)
-        drops = sum(interface.drops() for interface in opened)
+        click.echo(f"watching {', '.join(map(_name, sinks.interfaces))}", err=True)
+        if not no_report:
+            sinks.link = WatchLink(find_watch_sockets(config, state_dir), _tell, time.monotonic())
+            stack.callback(sinks.link.close)
+        watch.run(math.inf if seconds is None else time.monotonic() + seconds, sinks.turn)
+        sinks.turn()
     traffic.finish()
-    printer.turn(end=True)
-    if as_json:
-        click.echo(json.dumps({"event": "summary", **report_as_json(tallies, traffic.counts), "drops": drops}))
-    else:
-        print_report(make_console(), tallies, traffic.counts)
-        if drops:
-            click.echo(f"{drops:,} frames were lost here: this machine was too busy")
+    sinks.printer.turn(end=True)
+    _summarise(sinks, traffic.counts, as_json=as_json)
     has_limit = seconds is not None or count is not None
-    sys.exit(1 if watch.has_failed or (has_limit and tallies.leaks) else 0)
+    sys.exit(1 if watch.has_failed or (has_limit and observed.total) else 0)
+
+
+def _summarise(sinks: "_Sinks", counts: Counts, *, as_json: bool) -> None:
+    """Print what was seen."""
+    unreported = sinks.link.unsent if sinks.link is not None and sinks.link.has_connected else None
+    if as_json:
+        summary = report_as_json(sinks.observed, Via.PACKETS, counts)
+        click.echo(json.dumps({"event": "summary", **summary, "drops": sinks.drops, "unreported": unreported}))
+        return
+    print_report(make_console(), sinks.observed, Via.PACKETS, counts)
+    if sinks.drops:
+        click.echo(f"{sinks.drops:,} frames were lost here: this machine was too busy")
+    if unreported:
+        click.echo(f"{format_count(unreported, 'leak')} not reported: the observer did not take them in time")
 
 
 def _open(name: str) -> Interface:
@@ -79,6 +105,47 @@ def _open(name: str) -> Interface:
 
 def _name(interface: Interface) -> str:
     return escape_text(interface.name) if interface.name != ALL else "all interfaces"
+
+
+def _tell(state: State, path: str) -> None:
+    """Say how it stands with the observer."""
+    match state:
+        case State.CONNECTED:
+            click.echo(f"reporting to the observer at {escape_text(path)}", err=True)
+        case State.SENT_AWAY:
+            hint = "is our user in leaks.watch.users?"
+            click.echo(f"the observer at {escape_text(path)} hangs up; {hint}", err=True)
+        case State.ABSENT:
+            click.echo("no server is found to report to, so leaks are shown here only, until there is one", err=True)
+
+
+@dataclass(slots=True)
+class _Sinks:
+    """All that is told of what is seen."""
+
+    printer: "_Printer"
+    observed: Observed[WholeTops] = field(default_factory=lambda: Observed(WholeTops))
+    link: WatchLink | None = None  # None: nobody else is to know
+    interfaces: list[Interface] = field(default_factory=list)
+    drops: int = 0  # frames that the kernel had no room for
+
+    def leak(self, leak: Leak) -> None:
+        self.observed.add(leak)
+        if self.link is not None:
+            self.link.add(leak)
+        self.printer.leak(leak)
+
+    def wait(self, wait: Wait) -> None:
+        self.observed.add_wait(wait)
+        if self.link is not None:
+            self.link.add_wait(wait)
+
+    def turn(self) -> None:
+        """Do what is due now and then."""
+        self.printer.turn()
+        before, self.drops = self.drops, sum(interface.drops() for interface in self.interfaces)
+        if self.link is not None:
+            self.link.turn(time.monotonic(), self.drops - before)
 
 
 @dataclass(slots=True)

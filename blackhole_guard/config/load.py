@@ -84,10 +84,12 @@ def _read_settings_file(path: str) -> tuple[Settings, FileProblems]:
     server = settings.server
     if server.state_dir is not None:
         server = msgspec.structs.replace(server, state_dir=resolve_pattern(server.state_dir, path))
-    leaks, dnstap = settings.leaks, settings.leaks.dnstap
+    leaks, dnstap, watch = settings.leaks, settings.leaks.dnstap, settings.leaks.watch
     if dnstap.socket is not None:
         dnstap = msgspec.structs.replace(dnstap, socket=resolve_pattern(dnstap.socket, path))
-        leaks = msgspec.structs.replace(leaks, dnstap=dnstap)
+    if watch.socket is not None:
+        watch = msgspec.structs.replace(watch, socket=resolve_pattern(watch.socket, path))
+    leaks = msgspec.structs.replace(leaks, dnstap=dnstap, watch=watch)
     return msgspec.structs.replace(settings, server=server, leaks=leaks, include=include), problems
 
 

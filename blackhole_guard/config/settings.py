@@ -105,12 +105,23 @@ class DnstapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     producers: Annotated[int, Meta(ge=1, le=256)] = 16  # connected at once
 
 
+class WatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `blackhole-guard watch` sees on interfaces, if it runs beside the server."""
+
+    enabled: bool = True
+    socket: str | None = None  # path of the unix socket to listen on; None: in the runtime or the state directory
+    # Whose processes may send, besides root's and our own: names or numbers of users.
+    users: tuple[Annotated[str, Meta(extra={"kind": "account"})], ...] = ()
+    group: Annotated[str, Meta(extra={"kind": "account"})] | None = None  # of the socket file; None: our own
+
+
 class LeakSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Leaks that still happen, and how they are seen."""
 
     # Servers of the operator's on public addresses, addresses or CIDRs: what is sent to them is no leak.
     own_servers: tuple[Annotated[str, Meta(extra={"kind": "network"})], ...] = ()
     dnstap: DnstapSettings = DnstapSettings()
+    watch: WatchSettings = WatchSettings()
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,8 +2,8 @@
 
 Belongs here: the kinds of evidence (packets, captures, dnstap, query logs) and how a leak is told from each, what is
 kept of leaks (counts, tops, recent ones), the doctor's probes and verdicts. All of it octets, text and `now` in, values
-out; what must read files or sockets itself (captures, logs) says so in its module. Does not: the averted leaks'
-counters (`counters`, `answering`), what a resolver's configuration must say (`integrations`), the doctor's sockets
-(`doctoring`), HTTP (`telemetry`), arguments and printing (`cli`).
+out; what must read files or sockets itself (captures, logs, the watch's link) says so in its module. Does not: the
+averted leaks' counters (`counters`, `answering`), what a resolver's configuration must say (`integrations`), the
+doctor's sockets (`doctoring`), HTTP (`telemetry`), arguments and printing (`cli`).
 Imports `reserved`, `wire`, msgspec and the standard library; dnstap alone imports protobuf.
 """

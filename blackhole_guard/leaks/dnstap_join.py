@@ -41,7 +41,8 @@ class NoOutlook:
         return False
 
 
-Responded = Callable[[Sink, Via, float], None]  # a response from (or by way to) a sink came, after that many seconds
+# A response from (or by way to) a sink came, for a name of a block, after that many seconds.
+Responded = Callable[[Via, Sink, str, float], None]
 
 
 class Tracer:
@@ -161,7 +162,7 @@ class Tracer:
             if not event.is_forwarded or not self._may_leak_by(event.responder):
                 return
             sink = zone.sink
-        self._responded(sink, Via.DNSTAP, event.seconds)
+        self._responded(Via.DNSTAP, sink, zone.block, event.seconds)
 
     def _may_leak_by(self, forwarder: bytes) -> bool:
         return is_public(forwarder) and not self._outlook.is_ours(forwarder)

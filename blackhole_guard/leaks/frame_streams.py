@@ -2,7 +2,7 @@
 
 The format is that of the fstrm library (https://farsightsec.github.io/fstrm/): a frame is its length in 4 octets and
 that many octets; length 0 announces a control frame, with a length of its own. A bidirectional producer sends READY,
-gets ACCEPT, sends START, frames, STOP, gets FINISH; a unidirectional one begins with START. Left out: sending frames.
+gets ACCEPT, sends START, frames, STOP, gets FINISH; a unidirectional one begins with START, as our own does.
 """
 
 from enum import Enum, IntEnum
@@ -38,13 +38,13 @@ _CONTROLS = frozenset(Control)
 class Refused(Enum):
     """Why a stream cannot go on; the value is what is counted."""
 
-    CONTENT_TYPE = "content_type"  # not dnstap
+    CONTENT_TYPE = "content_type"  # another one than is taken here
     TOO_LONG = "too_long"  # a frame longer than any may be
     HANDSHAKE = "handshake"  # frames in an order that cannot be, or octets that are no Frame Streams
 
 
 class StreamError(EvidenceError):
-    """Octets that are no stream of dnstap. The connection is of no more use."""
+    """Octets that are no stream of what is taken here. The connection is of no more use."""
 
     def __init__(self, why: Refused, what: str) -> None:
         super().__init__(what)
@@ -100,7 +100,7 @@ class Stream:
         Returns:
             The data frames that are complete now, in their order. What comes behind STOP is not looked at.
         Raises:
-            StreamError: this is no stream of dnstap, or its frames are too long; the stream must be given up.
+            StreamError: this is no such stream, or its frames are too long; it must be given up.
         """
         if self._rest:
             self._rest += octets
@@ -187,3 +187,8 @@ def render_control(kind: Control, *content_types: bytes) -> bytes:
     """Render a control frame, the escape before it included."""
     fields = b"".join([_FIELD.pack(_CONTENT_TYPE, len(each)) + each for each in content_types])
     return bytes(4) + _NUMBER.pack(4 + len(fields)) + _NUMBER.pack(kind) + fields
+
+
+def render_data(*frames: bytes) -> bytes:
+    """Render data frames of 1 to MAX_FRAME octets."""
+    return b"".join([_NUMBER.pack(len(frame)) + frame for frame in frames])

@@ -1,4 +1,4 @@
-"""Who causes most averted leaks, and for which addresses: three sketches a pane, over sliding windows.
+"""Who causes most leaks, and for which addresses: three sketches a pane, over sliding windows.
 
 What stands in a report is bounded from two sides. The sketch: `count` is too large by `error` at most. The sample:
 where there was too much to look at each message, workers look at one of N, drawn from each N in a row, and count it N
@@ -43,7 +43,7 @@ class Top(msgspec.Struct, frozen=True):
     """One line of a report. It stands for `count - error` to `count` messages, as far as each was looked at."""
 
     client: str | None  # an address, or a network as 10.1.2.0/24; None: an address whoever asked for it
-    address: str | None  # None: a client, whatever it asked for
+    address: str | None  # None: a client, whatever it asked for; both None: what nobody is known to have asked for
     count: int
     error: int  # by how much `count` may be too large
     sampling_error: int  # by how much `count` may be off in either direction, with CONFIDENCE; 0: nothing was sampled
@@ -55,11 +55,11 @@ class TopsReport(msgspec.Struct, frozen=True):
     window: Window
     since: float  # unix seconds: what came before is not counted
     until: float
-    total: int  # averted leaks
+    total: int  # leaks
     passed: int  # messages that were not looked at, leaks or not; 0: no count is an estimate
     one_in: int  # how many messages one that was looked at stands for, at most
-    clients: tuple[Top, ...]  # by all their averted leaks
-    addresses: tuple[Top, ...]  # that have no PTR, whoever asked for them
+    clients: tuple[Top, ...]  # by all their leaks
+    addresses: tuple[Top, ...]  # whoever asked for them; of averted leaks: those that have no PTR
     pairs: tuple[Top, ...]  # client and address, with or without a PTR
 
 
@@ -96,6 +96,7 @@ class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int
     fold: ClientFold
     panes: Annotated[tuple[_StatePane, ...], Meta(max_length=MAX_CLOSED + len(WINDOWS))]
+    capacity: Annotated[int, Meta(ge=1, le=CAPACITY)] = CAPACITY
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -119,20 +120,26 @@ def sampling_error(count: int, sampling: Sampling) -> int:
 class TopsPane:
     """What was counted in a pane."""
 
-    def __init__(self) -> None:
-        self.clients, self.addresses, self.pairs = SpaceSaving(), SpaceSaving(), SpaceSaving()
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        """Begin with nothing.
+
+        Args:
+            capacity: counters of each sketch, CAPACITY at most.
+        """
+        self.clients, self.addresses, self.pairs = (SpaceSaving(capacity) for _ in range(3))
         self.sampling = _NO_SAMPLE
 
     def add(self, rows: Iterable[tuple[bytes, bytes, bool, int]], sampling: Sampling) -> None:
-        """Count averted leaks: client, address or nothing, whether it has no PTR, how many."""
+        """Count leaks: client or nothing, address or nothing, whether it has no PTR, how many."""
         clients: dict[bytes, int] = {}
         addresses: dict[bytes, int] = {}
         pairs: dict[bytes, int] = {}
         for client, address, is_unmapped, weight in rows:
             clients[client] = clients.get(client, 0) + weight
             if address:
-                pair = pair_key(client, address)
-                pairs[pair] = pairs.get(pair, 0) + weight
+                if client:
+                    pair = pair_key(client, address)
+                    pairs[pair] = pairs.get(pair, 0) + weight
                 if is_unmapped:
                     addresses[address] = addresses.get(address, 0) + weight
         self.clients.add_counts(clients)
@@ -150,6 +157,15 @@ class TopsPane:
         self.pairs.merge(other.pairs)
         self._add_sampling(other.sampling)
 
+    def show(self, most: int) -> tuple[tuple[Top, ...], tuple[Top, ...], tuple[Top, ...]]:
+        """Give up to `most` clients, addresses and pairs, the largest counts first."""
+        sampling = self.sampling
+        return (
+            tuple(_show(each, each.key, b"", sampling) for each in self.clients.top(most)),
+            tuple(_show(each, b"", each.key, sampling) for each in self.addresses.top(most)),
+            tuple(_show(each, *split_pair(each.key), sampling) for each in self.pairs.top(most)),
+        )
+
     def pack(self) -> bytes:
         """Give the pane as octets, up to 20 a counter besides its key."""
         return _ENCODER.encode(
@@ -157,21 +173,22 @@ class TopsPane:
         )
 
     @classmethod
-    def unpack(cls, octets: bytes) -> "TopsPane":
-        """Make a pane of what `pack` gave.
+    def unpack(cls, octets: bytes, capacity: int = CAPACITY) -> "TopsPane":
+        """Make a pane of what `pack` gave, of a pane of this capacity.
 
         Raises:
             TopsError: it did not give these octets.
         """
-        pane = cls()
+        pane = cls(capacity)
         try:
             packed = _PANES.decode(octets)
-            pane.clients, pane.addresses, pane.pairs = map(_unpack, (packed.clients, packed.addresses, packed.pairs))
+            sketches = (packed.clients, packed.addresses, packed.pairs)
+            pane.clients, pane.addresses, pane.pairs = (_unpack(each, capacity) for each in sketches)
         except (*UNREADABLE, SketchError) as error:
             raise TopsError(f"damaged: {error}") from error
         pane.sampling = Sampling(packed.passed, packed.one_in)
         if not (
-            all(is_client(each.key) for each in pane.clients.counters())
+            all(is_client(each.key) or not each.key for each in pane.clients.counters())
             and all(len(each.key) in (4, 16) for each in pane.addresses.counters())
             and all(is_pair(each.key) for each in pane.pairs.counters())
         ):
@@ -180,22 +197,24 @@ class TopsPane:
 
 
 class Tops:
-    """The tops of averted leaks, over all windows. `now` is unix seconds."""
+    """The tops of leaks, over all windows. `now` is unix seconds."""
 
-    def __init__(self, fold: ClientFold = ADDRESSES) -> None:
+    def __init__(self, fold: ClientFold = ADDRESSES, capacity: int = CAPACITY) -> None:
         """Begin with nothing.
 
         Args:
             fold: how much of a client's address is kept.
+            capacity: counters of each sketch, CAPACITY at most.
         """
         self._fold = fold
-        self._windows = Windows(TopsPane, TopsPane.unpack)
+        self._capacity = capacity
+        self._windows = _make_windows(capacity)
 
     def add(self, rows: Iterable[tuple[bytes, bytes, bool, int]], sampling: Sampling, now: float) -> None:
-        """Count what a worker saw, as `parse_counts` gives it."""
+        """Count what a worker saw, as `parse_counts` gives it, or what was observed, where a client may be missing."""
         fold = self._fold
         if fold != ADDRESSES:
-            rows = [(fold_client(row[0], fold), row[1], row[2], row[3]) for row in rows]
+            rows = [(fold_client(row[0], fold) if row[0] else b"", row[1], row[2], row[3]) for row in rows]
         self._windows.current(now).add(rows, sampling)
 
     def report(self, window: Window, now: float, most: int = 100) -> TopsReport:
@@ -206,6 +225,7 @@ class Tops:
         """
         whole, most = self._windows.merged(window, now), min(most, MAX_TOP)
         sampling = whole.sampling
+        clients, addresses, pairs = whole.show(most)
         return TopsReport(
             window=window,
             since=self._windows.since(window, now),
@@ -213,15 +233,15 @@ class Tops:
             total=whole.clients.total,
             passed=sampling.passed,
             one_in=sampling.one_in,
-            clients=tuple(_show(each, each.key, b"", sampling) for each in whole.clients.top(most)),
-            addresses=tuple(_show(each, b"", each.key, sampling) for each in whole.addresses.top(most)),
-            pairs=tuple(_show(each, *split_pair(each.key), sampling) for each in whole.pairs.top(most)),
+            clients=clients,
+            addresses=addresses,
+            pairs=pairs,
         )
 
     def dump(self) -> bytes:
         """Give all of it as octets, for a restart."""
         panes = (_StatePane(window, closed, *pane) for window, closed, pane in self._windows.panes())
-        return _ENCODER.encode(_State(_VERSION, self._fold, tuple(panes)))
+        return _ENCODER.encode(_State(_VERSION, self._fold, tuple(panes), self._capacity))
 
     def load(self, octets: bytes, now: float) -> None:
         """Go on with what `dump` gave. To be called once, before anything is counted.
@@ -232,14 +252,16 @@ class Tops:
         state = _read_state(octets)
         if state.fold != self._fold:
             raise TopsError("its clients were counted by another setting of telemetry.tops.clients")
-        self._windows = _restore_windows(state, now)
+        if state.capacity != self._capacity:
+            raise TopsError("it is of sketches of another size")
+        self._windows = _restore_windows(state, self._capacity, now)
 
     @classmethod
     def restore(cls, octets: bytes, now: float) -> "Tops":
         """Make what `dump` gave, however its clients were counted. Raises TopsError."""
         state = _read_state(octets)
-        made = cls(state.fold)
-        made._windows = _restore_windows(state, now)
+        made = cls(state.fold, state.capacity)
+        made._windows = _restore_windows(state, state.capacity, now)
         return made
 
 
@@ -278,11 +300,11 @@ def _pack(sketch: SpaceSaving) -> _Sketch:
     return _Sketch(sketch.total, sketch.floor, keys, counts, errors)
 
 
-def _unpack(packed: _Sketch) -> SpaceSaving:
+def _unpack(packed: _Sketch, capacity: int) -> SpaceSaving:
     if not len(packed.keys) == len(packed.counts) == len(packed.errors):
         raise SketchError("keys without counts")
     counters = map(Counted, packed.keys, packed.counts, packed.errors)
-    return SpaceSaving.restore(counters, floor=packed.floor, total=packed.total)
+    return SpaceSaving.restore(counters, floor=packed.floor, total=packed.total, capacity=capacity)
 
 
 def _read_state(octets: bytes) -> _State:
@@ -297,8 +319,12 @@ def _read_state(octets: bytes) -> _State:
         raise TopsError(f"damaged: {error}") from error
 
 
-def _restore_windows(state: _State, now: float) -> Windows[TopsPane]:
-    windows = Windows(TopsPane, TopsPane.unpack)
+def _make_windows(capacity: int) -> Windows[TopsPane]:
+    return Windows(lambda: TopsPane(capacity), lambda octets: TopsPane.unpack(octets, capacity))
+
+
+def _restore_windows(state: _State, capacity: int, now: float) -> Windows[TopsPane]:
+    windows = _make_windows(capacity)
     panes = ((pane.window, pane.is_closed, ClosedPane(pane.start, pane.octets)) for pane in state.panes)
     windows.restore(panes, now)
     return windows

@@ -20,7 +20,9 @@ from blackhole_guard.server.privileges import User, acting_as
 
 LOCK = "lock"
 CONTROL = "control.sock"
+WATCH = "watch.sock"
 UNIT_STATE_DIR = "/var/lib/blackhole-guard"  # what the unit in systemd/ has
+UNIT_RUNTIME_DIR = "/run/blackhole-guard"  # the same
 _PREFIX = "blackhole-guard-private-"  # of temporary directories; nobody else's begin with this
 _NEWBORN = 60.0  # seconds in which a directory without a lock is one that is just being made
 _TRIES = 8
@@ -94,9 +96,19 @@ def find_systemd_dir(environ: Mapping[str, str]) -> str | None:
     return environ.get("STATE_DIRECTORY", "").split(":")[0] or None
 
 
-def find_running() -> list[str]:
-    """Find the private directories of servers that run: this user's, or everybody's for root."""
-    return [str(path) for path in _private_dirs(everybody=os.geteuid() == 0) if is_held(str(path))]
+def find_runtime_dir(environ: Mapping[str, str]) -> str | None:
+    """Name the first directory of `RuntimeDirectory=` in our unit (systemd.exec(5)); None: there is none."""
+    return environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or None
+
+
+def find_running(*, everybody: bool | None = None) -> list[str]:
+    """Find the private directories of servers that run.
+
+    Args:
+        everybody: whether those of other users are wanted, too; None: by root they are.
+    """
+    by_all = os.geteuid() == 0 if everybody is None else everybody
+    return [str(path) for path in _private_dirs(everybody=by_all) if is_held(str(path))]
 
 
 def is_held(path: str) -> bool:

@@ -63,7 +63,7 @@ def find_uids(users: tuple[str, ...], setting: str, *, user: User | None) -> fro
         try:
             uids.add(int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid)
         except KeyError:
-            problems.append(f"{setting}: there is no user {name}; name those that the resolvers run as")
+            problems.append(f"{setting}: there is no user {name}; name those whose processes send")
     if problems:
         raise ListenError(problems)
     return frozenset(uids)

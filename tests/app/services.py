@@ -153,6 +153,11 @@ class Service:
         _, text = self.read()
         return next((float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name} ")), 0)
 
+    def sample(self, name):
+        """A series; None: it is not there."""
+        _, text = self.read()
+        return next((float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name} ")), None)
+
     def run(self, *words, seconds=30):
         """Run another command of the program to its end."""
         return subprocess.run(
@@ -163,6 +168,21 @@ class Service:
         """`reload`: exit code, and the outcome."""
         done = self.run("reload", "--state-dir", self.state_dir, "--json", *words)
         return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def holders(path):
+    """Processes that have the listening socket."""
+    with open("/proc/net/unix") as file:
+        inode = next(line.split()[6] for line in file if line.rstrip().endswith(path) and line.split()[5] == "01")
+    found = []
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            links = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        if f"socket:[{inode}]" in links:
+            found.append(int(pid))
+    return found
 
 
 class Storm:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from dnstap_frames import Producer, frame
 from peer_processes import scratch
-from services import Service
+from services import Service, holders
 from supervisors import wait_until
 
 SETTINGS = "leaks: {dnstap: {socket: d.sock, users: [daemon]}}\n"
@@ -37,39 +37,16 @@ def service(tmp_path):
         yield made
 
 
-def sample(service, name):
-    """A sample as the page has it; None: it is not there."""
-    for line in service.read()[1].splitlines():
-        if line.startswith(name + " "):
-            return float(line.rpartition(" ")[2])
-    return None
-
-
-def holders(path):
-    """Processes that have the listening socket."""
-    with open("/proc/net/unix") as file:
-        inode = next(line.split()[6] for line in file if line.rstrip().endswith(path) and line.split()[5] == "01")
-    found = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            links = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")]
-        except OSError:
-            continue
-        if f"socket:[{inode}]" in links:
-            found.append(int(pid))
-    return found
-
-
 def test_leaks_are_counted_and_the_socket_goes_with_the_server(service, tmp_path):
     path = tmp_path / "d.sock"
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    assert sample(service, OBSERVED) == 0
+    assert service.sample(OBSERVED) == 0
     with Producer(str(path)).shake_hands() as producer:
         producer.send(frame("CLIENT_QUERY", client="10.0.0.5"), frame("RESOLVER_QUERY", server="192.175.48.6"))
         producer.send(frame("FORWARDER_QUERY", server="127.0.0.1"), frame("FORWARDER_QUERY", server="10.9.9.9"))
-        wait_until(lambda: sample(service, OBSERVED) == 1)
-        assert sample(service, "blackhole_guard_dnstap_producers") == 1
-        assert sample(service, 'blackhole_guard_dnstap_frames_total{type="forwarder_query"}') == 2
+        wait_until(lambda: service.sample(OBSERVED) == 1)
+        assert service.sample("blackhole_guard_dnstap_producers") == 1
+        assert service.sample('blackhole_guard_dnstap_frames_total{type="forwarder_query"}') == 2
     service.stop()
     assert not path.exists()
 
@@ -86,7 +63,7 @@ def test_a_new_observer_takes_over(service, tmp_path):
         assert producer.is_closed()
     with Producer(path, seconds=20).shake_hands() as producer:  # it waits in the backlog meanwhile
         producer.send(frame("RESOLVER_QUERY", server="192.175.48.6"))
-        wait_until(lambda: service.read("/healthz")[0] == 200 and sample(service, OBSERVED) == 1)
+        wait_until(lambda: service.read("/healthz")[0] == 200 and service.sample(OBSERVED) == 1)
 
 
 @pytest.mark.root
@@ -99,7 +76,7 @@ def test_who_is_not_named_is_sent_away(uid, refused):
         words = [sys.executable, "-c", PROGRAM, str(folder / "d.sock"), str(uid)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
         assert done.stdout.strip() == ("0" if refused else "waits")
-        assert sample(service, 'blackhole_guard_dnstap_refused_total{reason="uid"}') == refused
+        assert service.sample('blackhole_guard_dnstap_refused_total{reason="uid"}') == refused
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from blackhole_guard.app import observer
+from blackhole_guard.app.leak_sockets import LeakSockets
 from blackhole_guard.server.privileges import find_user
 
 OBSERVER = "blackhole_guard.telemetry.observer"
@@ -15,7 +16,7 @@ def is_preloaded(user):
     """Preload in a fork, as a start does; whether that imported anything."""
     if (child := os.fork()) == 0:
         sys.modules.pop(OBSERVER, None)
-        observer.preload(user)
+        observer.preload(user, with_rounds=False, leaks=LeakSockets())
         os._exit(OBSERVER in sys.modules)
     return bool(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 

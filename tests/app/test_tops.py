@@ -17,7 +17,7 @@ import pytest
 from services import Service
 from supervisors import wait_until
 
-from blackhole_guard.app import tops as tops_module
+from blackhole_guard.app import state_file
 from blackhole_guard.app.leak_counts import CountsPipe
 from blackhole_guard.app.tops import TopsKeeper
 from blackhole_guard.leaks.clients import NETWORKS
@@ -99,7 +99,7 @@ class TestKeeper:
         assert keeper.tops.report(Window.DAY, time.time()).total == 40
 
     def test_it_saves_from_time_to_time(self, pipe, log, tmp_path, monkeypatch):
-        monkeypatch.setattr(tops_module, "_SAVE_EVERY", 0.01)
+        monkeypatch.setattr(state_file, "_SAVE_EVERY", 0.01)
         keeper = TopsKeeper(pipe.reader, str(tmp_path), "addresses", log)
         seen = []
 

@@ -49,8 +49,9 @@ def test_people_get_a_table_and_who_asked_for_what(run, capture):
     assert table[1][8] == "80.0%"
     assert table[1][13:] == ["2.0", "s"]  # 8 times 50 ms, and 0.8 s for each that was not answered
     assert table[2][:3] == ["as112", "192.168.0.0/16", "1"]
-    assert "  clients    192.0.2.1 10" in done.lines
-    assert "  addresses  192.168.1.7 1" in done.lines
+    assert "  clients    192.0.2.1 10, 192.0.2.9 1" in done.lines
+    assert "  addresses  10.0.0.3 10, 192.168.1.7 1" in done.lines
+    assert "  pairs      192.0.2.1 > 10.0.0.3 10, 192.0.2.9 > 192.168.1.7 1" in done.lines
 
 
 def test_json_has_it_all(run, capture):
@@ -61,8 +62,9 @@ def test_json_has_it_all(run, capture):
     assert (report["leaks"], report["complete"], report["files"]) == (1, True, {path: None})
     (row,) = report["blocks"]
     assert (row["sink"], row["block"], row["leaks"], row["minimised"]) == ("as112", "10.0.0.0/8", 1, 1)
-    assert row["clients"] == [{"client": "192.0.2.1", "count": 1, "error": 0}]
-    assert row["addresses"] == [{"address": "10.0.0.3", "count": 1, "error": 0}]
+    assert report["clients"] == [{"client": "192.0.2.1", "count": 1, "error": 0}]
+    assert report["addresses"] == [{"address": "10.0.0.3", "count": 1, "error": 0}]
+    assert report["pairs"] == [{"client": "192.0.2.1", "address": "10.0.0.3", "count": 1, "error": 0}]
     assert row["waited_seconds"] == pytest.approx(0.1, abs=1e-5)
 
 

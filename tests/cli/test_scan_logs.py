@@ -34,6 +34,8 @@ def test_a_summary_says_what_leaked_and_what_may(log):
         ["leaked", "10.0.0.0/8", "as112", "host", "1"],
         ["may", "leak", "10.0.0.0/8", "as112", "host", "3"],
     ]
+    assert rows[rows.index(["leaks", "are", "caused", "by"]) + 1] == ["clients", "10.0.0.5", "1"]
+    assert rows[rows.index(["what", "may", "leak", "is", "asked", "by"]) + 1] == ["clients", "10.0.0.5", "3"]
     assert done.stdout.endswith("besides 1 query for a part of an address\n6 lines, 4 findings\n")
 
 
@@ -42,6 +44,9 @@ def test_json(log):
     found = json.loads(done.stdout)
     assert (found["lines"], found["partial"]) == (6, 1)
     assert {each["certainty"]: each["queries"] for each in found["leaks"]} == {"observed": 1, "possible": 3}
+    for kind, number in (("leaked", 1), ("may_leak", 3)):
+        assert found[kind]["clients"] == [{"client": "10.0.0.5", "count": number, "error": 0}]
+        assert found[kind]["pairs"] == [{"client": "10.0.0.5", "address": "10.0.0.3", "count": number, "error": 0}]
 
 
 def test_nothing_found(tmp_path):

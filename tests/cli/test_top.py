@@ -5,9 +5,14 @@ import time
 from ipaddress import ip_address
 
 import pytest
+from test_watch_reports import see
 
 from blackhole_guard.leaks.clients import NETWORKS
 from blackhole_guard.leaks.counts import Sampling
+from blackhole_guard.leaks.evidence import Via
+from blackhole_guard.leaks.leak_tops import SlidingTops
+from blackhole_guard.leaks.observed import Observed
+from blackhole_guard.leaks.observed_state import dump_observed
 from blackhole_guard.leaks.tops import Tops
 
 ALL = Sampling(0, 1)
@@ -74,3 +79,35 @@ def test_without_any_it_says_why(top, tmp_path, content, reason):
 
 def test_a_window_that_there_is_not_is_wrong_use(top):
     assert top("--window", "2h").code == 2
+
+
+def observe(*vias):
+    observed = Observed(lambda: SlidingTops(time.time))
+    for via in vias:
+        observed.add(see()._replace(via=via))
+    return dump_observed(observed)
+
+
+def test_observed_leaks_are_shown_by_evidence(top, tmp_path):
+    (tmp_path / "leaks").write_bytes(observe(Via.PACKETS, Via.DNSTAP, Via.DNSTAP))
+    done = top("--observed")
+    assert done.code == 0
+    assert [line.partition(" from ")[0] for line in done.lines if " from " in line] == [
+        "1 leak seen by packets",
+        "2 leaks seen by dnstap",
+    ]
+    assert ["10.0.0.53", "10.0.0.3", "2"] in [line.split() for line in done.lines]
+    assert "must not be added" in done.out
+
+
+def test_observed_leaks_as_json(top, tmp_path):
+    (tmp_path / "leaks").write_bytes(observe(Via.PACKETS))
+    report = json.loads(top("--observed", "--json").out)
+    assert [each["count"] for each in report["packets"]["clients"]] == [1]
+    assert set(report) == {"packets"}
+
+
+def test_without_an_observed_one_it_says_why(top):
+    done = top("--observed")
+    assert (done.code, done.out) == (1, "")
+    assert "no leak was observed yet" in done.err

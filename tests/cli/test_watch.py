@@ -1,7 +1,10 @@
 """`watch`, as far as it goes without traffic; the rest is in tests/peers."""
 
+import socket
+
 import pytest
 
+from blackhole_guard.cli import running_server
 from blackhole_guard.cli.watch import LINES, _Printer
 from blackhole_guard.leaks.evidence import Certainty, Leak, Sighting, Via, judge
 from blackhole_guard.wire.names import pack_name
@@ -37,3 +40,51 @@ def test_a_flood_is_cut_down(capsys):
     shown = [line for line in lines if line.endswith("as112 10.0.0.0/8 other TYPE65280 3.0.0.10.in-addr.arpa.")]
     assert LINES <= len(shown) <= 2 * LINES  # a second may end meanwhile
     assert sum(int(line[1:].split()[0]) for line in lines if "suppressed" in line) == 100 - len(shown)
+
+
+class Keeper:
+    """A server's socket for watches, and who knocks there."""
+
+    def __init__(self, path):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen(8)
+        self.listener.settimeout(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+@pytest.mark.root
+def test_it_reports_to_the_server_of_the_settings(run, tmp_path):
+    (tmp_path / "own.yaml").write_text("server: {state_dir: state}\n")
+    (tmp_path / "state").mkdir()
+    with Keeper(tmp_path / "state" / "watch.sock") as keeper:
+        done = run("watch", "--seconds", "0.1", "--config", str(tmp_path / "own.yaml"))
+        assert f"reporting to the observer at {tmp_path}/state/watch.sock" in done.err
+        keeper.listener.accept()[0].close()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("words", "said"), [(("--state-dir", "nowhere"), True), (("--no-report",), False)])
+def test_without_a_server_it_says_so_and_goes_on(run, words, said):
+    done = run("watch", "--seconds", "0.1", *words)
+    assert ("no server is found to report to" in done.err) is said
+    assert "watching all interfaces" in done.err
+    assert done.code in (0, 1)
+
+
+def test_sockets_are_looked_for_where_servers_have_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(running_server, "find_running", lambda *, everybody: ["/tmp/private"] if not everybody else [])
+    find = running_server.find_watch_sockets
+    assert find(None, "there")() == ["there/watch.sock"]
+    (tmp_path / "a.yaml").write_text("leaks: {watch: {socket: w}}\n")
+    assert find(str(tmp_path / "a.yaml"), None)() == [str(tmp_path / "w")]
+    (tmp_path / "b.yaml").write_text("server: {state_dir: /state}\n")
+    assert find(str(tmp_path / "b.yaml"), None)() == [
+        *("/state/watch.sock", "/run/blackhole-guard/watch.sock", "/var/lib/blackhole-guard/watch.sock"),
+        "/tmp/private/watch.sock",
+    ]

@@ -146,6 +146,11 @@ def test_so_is_the_dnstap_socket(tmp_path):
     assert load_settings(str(tmp_path / "config.yaml")).leaks.dnstap.socket == str(tmp_path / "d.sock")
 
 
+def test_and_the_watchs(tmp_path):
+    (tmp_path / "config.yaml").write_text("leaks: {watch: {socket: w.sock}}\n")
+    assert load_settings(str(tmp_path / "config.yaml")).leaks.watch.socket == str(tmp_path / "w.sock")
+
+
 def test_a_map_in_place_of_the_settings_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("map.yaml").write_text("ttl: 5\nzone: 10.0.0.0/8\nptr: {10.0.0.3: web.example.com}\n")

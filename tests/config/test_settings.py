@@ -49,6 +49,9 @@ WRITTEN = {
     "leaks.dnstap.socket": "/run/blackhole-guard/dnstap.sock",
     "leaks.dnstap.users": "[bind, 112]",
     "leaks.dnstap.group": "bind",
+    "leaks.watch.socket": "/run/blackhole-guard/watch.sock",
+    "leaks.watch.users": "[blackhole-guard-watch]",
+    "leaks.watch.group": "4242",
     "include": "[zones/*.yaml]",
 }
 

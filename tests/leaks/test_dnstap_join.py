@@ -19,6 +19,9 @@ BLACKHOLE, PUBLIC, ROOT = "192.175.48.6", "8.8.8.8", "198.41.0.4"
 CLIENT = ip_address("10.0.0.5").packed
 
 
+BLOCK = "10.0.0.0/8"  # that frames are about where nothing else is said
+
+
 class Rig:
     def __init__(self, outlook=None):
         self.leaks, self.responses = [], []
@@ -166,9 +169,12 @@ def test_the_doctors_probes_and_what_goes_to_the_operators_servers_are_no_leaks(
 @pytest.mark.parametrize(
     ("octets", "expected"),
     [
-        (frame("RESOLVER_RESPONSE", server=BLACKHOLE, seconds=0.25), [(Sink.AS112, Via.DNSTAP, 0.25)]),
-        (frame("RESOLVER_RESPONSE", server="192.31.196.1", seconds=0.25), [(Sink.AS112_DNAME, Via.DNSTAP, 0.25)]),
-        (frame("FORWARDER_RESPONSE", server=PUBLIC, seconds=0.25), [(Sink.AS112, Via.DNSTAP, 0.25)]),
+        (frame("RESOLVER_RESPONSE", server=BLACKHOLE, seconds=0.25), [(Via.DNSTAP, Sink.AS112, BLOCK, 0.25)]),
+        (
+            frame("RESOLVER_RESPONSE", server="192.31.196.1", seconds=0.25),
+            [(Via.DNSTAP, Sink.AS112_DNAME, BLOCK, 0.25)],
+        ),
+        (frame("FORWARDER_RESPONSE", server=PUBLIC, seconds=0.25), [(Via.DNSTAP, Sink.AS112, BLOCK, 0.25)]),
         (frame("FORWARDER_RESPONSE", server="10.0.0.1", seconds=0.25), []),
         (frame("RESOLVER_RESPONSE", server=ROOT, seconds=0.25), []),
         (frame("RESOLVER_RESPONSE", server=BLACKHOLE, seconds=61.0), []),

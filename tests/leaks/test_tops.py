@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from blackhole_guard.leaks.clients import ADDRESSES, NETWORKS
 from blackhole_guard.leaks.counts import Sampling
+from blackhole_guard.leaks.leak_tops import SLIDING_CAPACITY
 from blackhole_guard.leaks.sketches import CAPACITY
 from blackhole_guard.leaks.tops import Tops, TopsError, TopsPane, is_pair, pair_key, sampling_error, split_pair
 from blackhole_guard.leaks.windows import KINDS, WINDOWS, Window
@@ -212,15 +213,16 @@ def test_other_octets_are_no_pair(key):
 
 
 @pytest.mark.untraced
-def test_memory_and_state_have_their_bound_whatever_is_asked():
+@pytest.mark.parametrize(("capacity", "most"), [(CAPACITY, MEMORY), (SLIDING_CAPACITY, MEMORY // 2)])
+def test_memory_and_state_have_their_bound_whatever_is_asked(capacity, most):
     """Every pane of all windows is full of IPv6 addresses that never repeat."""
     chance = random.Random(3)
 
     def fill(when):
-        rows = [(chance.randbytes(16), chance.randbytes(16), True, 1) for _ in range(CAPACITY)]
+        rows = [(chance.randbytes(16), chance.randbytes(16), True, 1) for _ in range(capacity)]
         tops.add(rows, ALL, when)
 
-    tops = Tops()
+    tops = Tops(capacity=capacity)
     start = NOW // 86400 * 86400
     tracemalloc.start()
     try:
@@ -235,8 +237,8 @@ def test_memory_and_state_have_their_bound_whatever_is_asked():
         tracemalloc.stop()
     panes = list(tops._windows.panes())
     assert len(panes) >= sum(kind.panes for kind in KINDS.values())
-    assert used <= MEMORY
-    assert len(tops.dump()) <= MEMORY
+    assert used <= most
+    assert len(tops.dump()) <= most
     assert len(tops.report(Window.DAY, start + 27 * 3600 + 330).clients) == 100
     assert Counter(window for window, _, _ in panes)[Window.DAY] >= 24
     assert ADDRESSES.ipv4 == 32

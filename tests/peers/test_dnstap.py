@@ -27,7 +27,9 @@ from peer_servers import bind, guard, unbound
 from receiving import receiving, wait_until
 from stand_in_internet import ROOT_HINTS, Internet, internet
 
-from blackhole_guard.app.leak_watch import LeakWatch
+from blackhole_guard.app.dnstap import Dnstap
+from blackhole_guard.app.leak_keeper import LeakKeeper
+from blackhole_guard.app.leak_sockets import Listening
 from blackhole_guard.app.own_servers import OwnServers
 from blackhole_guard.leaks.evidence import Certainty
 from blackhole_guard.server.stream_sockets import open_stream_socket
@@ -45,16 +47,25 @@ def net() -> Iterator[Internet]:
         yield made
 
 
+class Watch:
+    """What receives, and what keeps."""
+
+    def __init__(self, dnstap: Dnstap, keeper: LeakKeeper) -> None:
+        self.receiver, self.read, self.observed = dnstap.receiver, dnstap.read, keeper.observed
+
+
 @contextmanager
-def watching(own_servers: OwnServers | None = None) -> Iterator[tuple[str, LeakWatch]]:
+def watching(own_servers: OwnServers | None = None) -> Iterator[tuple[str, Watch]]:
     """A receiver: the path of its socket, and what it sees."""
     with scratch("dnstap") as directory, (directory / "log").open("w") as stream:
         path = str(directory / "d.sock")
         with contextlib.closing(open_stream_socket(path, "socket", user=None, group=None)) as listener:
             log = open_log("text", "info", stream)
-            watch = LeakWatch(listener, frozenset((os.geteuid(),)), 16, own_servers or OwnServers((), ()), log)
-            with receiving(watch.receiver):
-                yield path, watch
+            keeper = LeakKeeper(str(directory), "addresses", log)
+            listening = Listening(listener, frozenset((os.geteuid(),)), 16)
+            dnstap = Dnstap(listening, own_servers or OwnServers((), ()), keeper, log)
+            with receiving(dnstap.receiver):
+                yield path, Watch(dnstap, keeper)
 
 
 def stanza(heading: str, path: str) -> str:
@@ -103,7 +114,7 @@ def at_the_blackholes(net: Internet) -> Counter[tuple[str, str]]:
     return Counter((dns.name.from_text(leak.qname).to_text().lower(), leak.address) for leak in net.leaks)
 
 
-def told(watch: LeakWatch) -> int:
+def told(watch: Watch) -> int:
     return sum(watch.observed.leaks.values()) + sum(watch.observed.partial.values())
 
 

@@ -1,23 +1,28 @@
 """`watch` beside resolvers that leak, in a stand-in internet: it counts what the blackholes count."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import dns.message
 import dns.rdatatype
 import dns.reversename
+import metrics_page
 import namespaces
 import pytest
 from peer_processes import Peer, stop
 from peer_programs import program
-from peer_servers import bind, unbound
+from peer_servers import bind, guard, unbound
 from stand_in_internet import AS112, ROOT_HINTS, Internet, internet
+from supervised import children_of
+from supervisors import wait_until
 
 RESOLVER = "10.0.0.53"
 
@@ -33,32 +38,37 @@ def net() -> Iterator[Internet]:
 class Watch:
     """A running `watch --json`; its lines come when it has ended."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], out: IO[str], told: str) -> None:
         self.process = process
+        self.out = out
+        self.told = told  # how it stands with the observer
         self.leaks: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGINT)
-        out, _ = self.process.communicate(timeout=30)
-        assert self.process.returncode == 0
-        lines = [json.loads(line) for line in out.splitlines()]
+        assert self.process.wait(timeout=30) == 0
+        self.out.seek(0)
+        lines = [json.loads(line) for line in self.out]
         self.leaks, self.summary = [line for line in lines if line["event"] == "leak"], lines[-1]
         assert self.summary["event"] == "summary"
 
 
 @contextmanager
-def watching(net: Internet, *words: str) -> Iterator[Watch]:
-    command = [sys.executable, "-m", "blackhole_guard", "watch", "--json", *words]
-    process = subprocess.Popen(
-        net.host.command(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
-    )
-    try:
-        assert process.stderr is not None
-        assert "watching" in process.stderr.readline()  # frames are in the ring from here on
-        yield Watch(process)
-    finally:
-        stop(process)
+def watching(net: Internet, *words: str, server: Peer | None = None) -> Iterator[Watch]:
+    state = "/nonexistent" if server is None else str(server.directory / "state")  # others' servers are not for us
+    command = [sys.executable, "-m", "blackhole_guard", "watch", "--json", "--state-dir", state, *words]
+    with tempfile.TemporaryFile("w+") as out:  # a pipe that is not read would hold it up
+        process = subprocess.Popen(
+            net.host.command(command), stdout=out, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
+        )
+        try:
+            assert process.stderr is not None
+            assert "watching" in process.stderr.readline()  # frames are in the ring from here on
+            yield Watch(process, out, process.stderr.readline())
+        finally:
+            stop(process)
+            process.stderr.close()
 
 
 def ask_all(resolver: Peer, count: int) -> None:
@@ -87,6 +97,7 @@ def resolver(request, net) -> Iterator[Peer]:
 def test_it_sees_each_query_that_the_blackholes_get_and_each_response(net, resolver):
     net.leaks.clear()
     with watching(net) as watch:
+        assert watch.told.startswith("no server is found to report to")
         ask_all(resolver, 50)
         ask_all(resolver, 50)  # from the resolver's cache: no leaks
         watch.end()
@@ -101,6 +112,61 @@ def test_it_sees_each_query_that_the_blackholes_get_and_each_response(net, resol
     assert sum(row["answered"] for row in rows) == len(watch.leaks)
     assert all(0 < row["median_seconds"] < row["waited_seconds"] for row in rows)
     assert watch.summary["drops"] == 0
+
+
+def read_observer(net: Internet) -> dict[str, float]:
+    """What the observer has of packets: leaks by their shape, and what became of them."""
+    found = {"partial": sum(metrics_page.samples(net.host, "leaks_observed_partial_total").values())}
+    for labels, value in metrics_page.samples(net.host, "leaks_observed_total").items():
+        named = dict(labels)
+        assert named["via"] == "packets"
+        if value:
+            assert (named["block"], named["sink"], named["certainty"]) == ("10.0.0.0/8", "as112", "observed")
+            found[named["shape"]] = value
+    for name in ("leak_responses", "leak_response_seconds", "leaks_unanswered"):
+        found[name] = sum(metrics_page.samples(net.host, f"{name}_total").values())
+    return found
+
+
+def test_the_observer_of_a_server_has_what_it_sees(net, resolver):
+    with guard({}, host=net.host, port=5300, metrics=metrics_page.PORT) as server:
+        net.leaks.clear()
+        with watching(net, server=server) as watch:
+            assert watch.told == f"reporting to the observer at {server.directory}/state/watch.sock\n"
+            ask_all(resolver, 20)
+            wait_until(lambda: read_observer(net).get("host", 0) >= 20, 15)
+            watch.end()
+        leaks = len(net.leaks)
+        wait_until(lambda: read_observer(net)["leak_responses"] == leaks, 15)
+        found = read_observer(net)
+        rows = watch.summary["blocks"]
+        assert found["host"] == sum(row["leaks"] for row in rows) == leaks - found["partial"]
+        assert found["leak_response_seconds"] == pytest.approx(sum(row["waited_seconds"] for row in rows))
+        assert watch.summary["unreported"] == 0
+
+
+def size(file: IO[str]) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def test_an_observer_that_is_stopped_does_not_hold_it_up(net):
+    with guard({}, host=net.host, port=5300, metrics=metrics_page.PORT) as server:
+        observer = children_of(server.process.pid)["guard-observer"]
+        with watching(net, server=server) as watch, net.host.socket() as sock:
+            wait_until(lambda: metrics_page.samples(net.host, "watches") == {frozenset(): 1.0}, 15)
+            os.kill(observer, signal.SIGSTOP)
+            try:
+                for number in range(1500):  # with their responses they fit into the ring, but not into the socket
+                    name = dns.name.Name((b"x" * 60, b"x" * 60, b"%d" % number, b"10", b"in-addr", b"arpa", b""))
+                    sock.sendto(dns.message.make_query(name, "PTR", id=number).to_wire(), (AS112[0], 53))
+                wait_until(lambda: size(watch.out) > 1500 * len(name), 15)
+                watch.end()
+            finally:
+                os.kill(observer, signal.SIGCONT)
+        assert (watch.summary["leaks"], watch.summary["drops"]) == (1500, 0)
+        reported = 1500 - watch.summary["unreported"]
+        assert 0 < reported < 1500
+        wait_until(lambda: read_observer(net).get("junk", 0) == reported, 15)
 
 
 def test_it_sees_queries_and_updates_over_udp_and_tcp_on_the_interface_it_was_told(net):
@@ -122,7 +188,7 @@ def test_it_sees_queries_and_updates_over_udp_and_tcp_on_the_interface_it_was_to
 
 
 def test_people_get_ten_lines_a_second_and_nothing_that_a_name_could_do_to_their_terminal(net):
-    command = [sys.executable, "-m", "blackhole_guard", "watch", "--count", "400"]
+    command = [sys.executable, "-m", "blackhole_guard", "watch", "--no-report", "--count", "400"]
     process = subprocess.Popen(
         net.host.command(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
@@ -146,7 +212,7 @@ def test_people_get_ten_lines_a_second_and_nothing_that_a_name_could_do_to_their
 
 
 def test_an_interface_that_goes_down_ends_it(net):
-    command = [sys.executable, "-m", "blackhole_guard", "watch", "lo"]
+    command = [sys.executable, "-m", "blackhole_guard", "watch", "--no-report", "lo"]
     process = subprocess.Popen(net.host.command(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
@@ -166,7 +232,7 @@ def test_it_needs_no_more_than_one_capability(net):
         "--inh-caps=-all,+net_raw",
         "--ambient-caps=-all,+net_raw",
     ]
-    watch = [sys.executable, "-m", "blackhole_guard", "watch", "--seconds", "0.2"]
+    watch = [sys.executable, "-m", "blackhole_guard", "watch", "--no-report", "--seconds", "0.2"]
     net.host.run(program("setpriv"), *words, "--bounding-set=-all,+net_raw", *watch)
     done = subprocess.run(
         net.host.command([program("setpriv"), "--bounding-set=-all", "--inh-caps=-all", *watch]),

@@ -10,7 +10,7 @@ from peer_programs import find_program
 
 import blackhole_guard
 from blackhole_guard.server.sockets import BACKLOG, BUFFER
-from blackhole_guard.server.statedir import UNIT_STATE_DIR
+from blackhole_guard.server.statedir import UNIT_RUNTIME_DIR, UNIT_STATE_DIR
 
 FOLDER = Path(blackhole_guard.__file__).parent.parent / "systemd"
 UNITS = ("blackhole-guard.service", "blackhole-guard.socket", "blackhole-guard-watch.service")
@@ -70,17 +70,19 @@ def test_the_service_relies_on_what_the_program_does():
     assert service["ExecReload"] == [f"{INSTALLED} reload"]
     assert service["CapabilityBoundingSet"] == [""]
     assert f"/var/lib/{service['StateDirectory'][0]}" == UNIT_STATE_DIR
+    assert f"/run/{service['RuntimeDirectory'][0]}" == UNIT_RUNTIME_DIR
     assert service["KillMode"] == ["mixed"]  # SIGTERM is the supervisor's: it has its children end
     assert float(service["TimeoutStopSec"][0]) > 5.5  # what the supervisor gives its workers
 
 
-def test_the_watch_has_one_capability_and_may_speak_to_nobody(units):
+def test_the_watch_has_one_capability_and_may_speak_to_nobody_but_the_observer(units):
     code, text = analyze("security", "--offline=true", "--threshold=15", "--no-pager", units[2])
     assert code == 0, text
     service = Unit(FOLDER / UNITS[2])["Service"]
     assert service["ExecStart"] == [f"{INSTALLED} watch"]
     assert service["CapabilityBoundingSet"] == service["AmbientCapabilities"] == ["CAP_NET_RAW"]
-    assert service["RestrictAddressFamilies"] == ["AF_PACKET"]
+    assert service["RestrictAddressFamilies"] == ["AF_PACKET AF_UNIX"]
+    assert service["User"] == Unit(FOLDER / UNITS[0])["Service"]["User"]  # whom the observer lets in
     assert "PrivateUsers" not in service
     assert service["KillSignal"] == ["SIGINT"]
 

@@ -1,21 +1,23 @@
-"""The receiver of dnstap: takes connections of resolvers, and hands their frames on.
+"""The receiver of Frame Streams: takes connections of resolvers (dnstap), or of `watch`, and hands their frames on.
 
-A resolver never waits for it: what it cannot get rid of, it drops. So nothing here hurries: of each producer one buffer
+A producer never waits for it: what it cannot get rid of, it drops. So nothing here hurries: of each producer one buffer
 is read in a turn of the loop, and HTTP has its turn between.
 """
 
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from struct import Struct
 from time import monotonic
 from typing import Protocol
 
-from blackhole_guard.leaks.frame_streams import Refused, Stream, StreamError
+from blackhole_guard.leaks.frame_streams import DNSTAP, Refused, Stream, StreamError
 
 HANDSHAKE_SECONDS = 5.0  # from the connection to START
 FRAME_SECONDS = 30.0  # from a frame's first octet to its last
 _TICK = 1.0  # seconds
+_IDLE_TICKS = 3  # without a producer, in which `frames` may still have something to do; then nothing wakes us up
 _REST = 1.0  # seconds without accepting when there is no descriptor to accept with
 _BUFFER = 64 * 1024  # octets: with 16 producers 1 MiB a turn
 _CREDENTIALS = Struct("iII")  # struct ucred: pid, uid, gid (unix(7))
@@ -24,14 +26,27 @@ _CREDENTIALS = Struct("iII")  # struct ucred: pid, uid, gid (unix(7))
 REFUSALS = ("uid", "full", *(why.value for why in Refused), "timeout")
 
 
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What is received, and how the log calls it."""
+
+    name: str
+    content_type: bytes  # of the streams
+    users: str  # the setting that names the users whose processes may send
+    producers: str  # what limits the connections
+
+
+DNSTAP_CHANNEL = Channel("dnstap", DNSTAP, "leaks.dnstap.users", "leaks.dnstap.producers")
+
+
 class Frames(Protocol):
-    """Takes frames: a `leaks.dnstap_join.Tracer`."""
+    """Takes frames: a `leaks.dnstap_join.Tracer`, or a `leaks.watch_reports.WatchReports`."""
 
     def take(self, frame: bytes, now: float) -> None:
         """Take one frame. `now`: monotonic seconds."""
 
     def tick(self, now: float) -> None:
-        """Do what is due, about once a second."""
+        """Do what is due: about once a second while there are producers, and a few times after the last has left."""
 
 
 class ReceiverLog(Protocol):
@@ -44,15 +59,22 @@ class ReceiverLog(Protocol):
         """Log what did not."""
 
 
-class DnstapReceiver:
+class FrameReceiver:
     """Listens, and keeps the connections."""
 
     def __init__(
-        self, listener: socket.socket, uids: frozenset[int], limit: int, frames: Frames, log: ReceiverLog
+        self,
+        channel: Channel,
+        listener: socket.socket,
+        uids: frozenset[int],
+        limit: int,
+        frames: Frames,
+        log: ReceiverLog,
     ) -> None:
         """Prepare.
 
         Args:
+            channel: what is received.
             listener: a listening unix stream socket; it outlives the receiver.
             uids: of the users whose processes may send.
             limit: connections at once.
@@ -60,6 +82,7 @@ class DnstapReceiver:
             log: for who comes and who is sent away.
         """
         self.refused = dict.fromkeys(REFUSALS, 0)
+        self._channel = channel
         self._listener = listener
         self._uids = uids
         self._limit = limit
@@ -67,18 +90,19 @@ class DnstapReceiver:
         self._log = log
         self._buffer = bytearray(_BUFFER)  # of all: what is in it is handed on at once
         self._producers: dict[_Producer, None] = {}  # in the order in which they came
+        self._arrived = asyncio.Event()  # one came since it was cleared
 
     @property
     def producers(self) -> int:
-        """Producers that are connected, and have shown that they speak dnstap."""
+        """Producers that are connected, and have shown that they speak as they should."""
         return sum(producer.stream.is_open for producer in self._producers)
 
     async def run(self) -> None:
         """Receive until cancelled."""
         self._listener.setblocking(False)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._accept(), name="dnstap: accept")
-            group.create_task(self._watch(), name="dnstap: watch")
+            group.create_task(self._accept(), name=f"{self._channel.name}: accept")
+            group.create_task(self._watch(), name=f"{self._channel.name}: watch")
 
     def close(self) -> None:
         """Hang up on all; they come again when somebody listens."""
@@ -93,23 +117,23 @@ class DnstapReceiver:
             except ConnectionAbortedError:
                 continue
             except OSError as error:  # no descriptor is left
-                self._log.warning("dnstap: no connection can be taken", error=error.strerror)
+                self._log.warning(f"{self._channel.name}: no connection can be taken", error=error.strerror)
                 await asyncio.sleep(_REST)
                 continue
             pid, uid, _ = _CREDENTIALS.unpack(
                 connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             )
             if uid not in self._uids:
-                self._refuse("uid", "its user is not in leaks.dnstap.users", pid, uid)
+                self._refuse("uid", f"its user is not in {self._channel.users}", pid, uid)
                 connection.close()
             elif self._make_room():
                 await self._connect(connection, pid, uid)
             else:
-                self._refuse("full", f"{self._limit} others are connected (leaks.dnstap.producers)", pid, uid)
+                self._refuse("full", f"{self._limit} others are connected ({self._channel.producers})", pid, uid)
                 connection.close()
 
     def _make_room(self) -> bool:
-        """See that one more may connect: who has not shown yet that it speaks dnstap goes for a newcomer."""
+        """See that one more may connect: who has not shown yet what it speaks goes for a newcomer."""
         if len(self._producers) < self._limit:
             return True
         for producer in self._producers:
@@ -121,8 +145,10 @@ class DnstapReceiver:
 
     async def _connect(self, connection: socket.socket, pid: int, uid: int) -> None:
         loop = asyncio.get_running_loop()
-        producer = _Producer(self._buffer, self._frames, self._forget, pid, uid)
+        stream = Stream(self._channel.content_type)
+        producer = _Producer(stream, self._buffer, self._frames, self._forget, pid, uid)
         self._producers[producer] = None
+        self._arrived.set()
         try:
             await loop.connect_accepted_socket(lambda: producer, connection)
         except OSError:
@@ -131,8 +157,11 @@ class DnstapReceiver:
 
     async def _watch(self) -> None:
         """Send away who takes too long, and let `frames` do what is due."""
-        last = monotonic()
+        last, idle = monotonic(), 0
         while True:
+            if idle > _IDLE_TICKS:
+                await self._arrived.wait()
+                last = monotonic()
             await asyncio.sleep(_TICK)
             now = monotonic()
             if now - last > 3 * _TICK:  # we were late ourselves: stopped, or starved
@@ -142,17 +171,19 @@ class DnstapReceiver:
             for producer in [each for each in self._producers if each.is_overdue(now)]:
                 producer.give_up("timeout", "it did not finish what it had begun")
             self._frames.tick(now)
+            idle = 0 if self._producers or self._arrived.is_set() else idle + 1
+            self._arrived.clear()
 
     def _forget(self, producer: "_Producer", why: str | None, what: str) -> None:
         self._producers.pop(producer, None)
         if why is not None:
             self._refuse(why, what, producer.pid, producer.uid)
         elif producer.stream.is_open:
-            self._log.info("dnstap: a producer has left", pid=producer.pid, uid=producer.uid)
+            self._log.info(f"{self._channel.name}: a producer has left", pid=producer.pid, uid=producer.uid)
 
     def _refuse(self, why: str, what: str, pid: int, uid: int) -> None:
         self.refused[why] += 1
-        self._log.warning("dnstap: a producer was sent away", reason=what, pid=pid, uid=uid)
+        self._log.warning(f"{self._channel.name}: a producer was sent away", reason=what, pid=pid, uid=uid)
 
 
 class _Producer(asyncio.BufferedProtocol):
@@ -160,13 +191,14 @@ class _Producer(asyncio.BufferedProtocol):
 
     def __init__(
         self,
+        stream: Stream,
         buffer: bytearray,
         frames: Frames,
         forget: Callable[["_Producer", str | None, str], None],
         pid: int,
         uid: int,
     ) -> None:
-        self.stream = Stream()
+        self.stream = stream
         self.pid, self.uid = pid, uid
         self._buffer = buffer
         self._take = frames.take

@@ -16,8 +16,8 @@ from peer_processes import scratch
 from receiving import receiving, wait_until
 
 from blackhole_guard.server.stream_sockets import open_stream_socket
-from blackhole_guard.telemetry import dnstap_receiver
-from blackhole_guard.telemetry.dnstap_receiver import REFUSALS, DnstapReceiver
+from blackhole_guard.telemetry import frame_receiver
+from blackhole_guard.telemetry.frame_receiver import DNSTAP_CHANNEL, REFUSALS, FrameReceiver
 
 
 class Log:
@@ -49,9 +49,8 @@ class Rig:
         self.path = str(path)
         self.frames, self.log = Frames(), Log()
         self.listener = open_stream_socket(self.path, "socket", user=None, group=None)
-        self.receiver = DnstapReceiver(
-            self.listener, uids | ({os.geteuid()} if 0 in uids else set()), limit, self.frames, self.log
-        )
+        uids |= {os.geteuid()} if 0 in uids else set()
+        self.receiver = FrameReceiver(DNSTAP_CHANNEL, self.listener, uids, limit, self.frames, self.log)
         self._running = receiving(self.receiver)
 
     def __enter__(self):
@@ -179,7 +178,7 @@ def test_a_thousand_connections_leave_room_for_one_that_speaks(rig):
 
 
 def test_who_takes_too_long_for_the_handshake_is_sent_away(rig, monkeypatch):
-    monkeypatch.setattr(dnstap_receiver, "HANDSHAKE_SECONDS", 0.2)
+    monkeypatch.setattr(frame_receiver, "HANDSHAKE_SECONDS", 0.2)
     with Producer(rig.path) as producer:
         producer.sock.sendall(control(READY, DNSTAP)[:5])
         assert producer.is_closed()
@@ -187,7 +186,7 @@ def test_who_takes_too_long_for_the_handshake_is_sent_away(rig, monkeypatch):
 
 
 def test_who_takes_too_long_for_a_frame_is_sent_away_but_not_who_has_nothing_to_say(rig, monkeypatch):
-    monkeypatch.setattr(dnstap_receiver, "FRAME_SECONDS", 0.2)
+    monkeypatch.setattr(frame_receiver, "FRAME_SECONDS", 0.2)
     with Producer(rig.path).shake_hands() as idle, Producer(rig.path).shake_hands() as slow:
         slow.sock.sendall(data(b"one", b"two")[:-1])
         while not slow.is_closed():
@@ -203,6 +202,21 @@ def test_a_frame_octet_by_octet_comes_through(rig):
         for octet in data(octets):
             producer.sock.sendall(bytes((octet,)))
         wait_until(lambda: rig.frames.taken == [octets])
+
+
+def test_without_a_producer_nothing_wakes_it_up_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(frame_receiver, "_TICK", 0.01)
+    with Rig(tmp_path / "d.sock") as rig:
+        wait_until(lambda: rig.frames.ticks == 4)
+        time.sleep(0.2)
+        assert rig.frames.ticks == 4
+        with Producer(rig.path).shake_hands():
+            wait_until(lambda: rig.frames.ticks > 20)
+        wait_until(lambda: rig.receiver.producers == 0)
+        time.sleep(0.1)
+        after = rig.frames.ticks
+        time.sleep(0.2)
+        assert rig.frames.ticks == after
 
 
 def test_frames_may_do_what_is_due_each_second(rig):
@@ -234,9 +248,9 @@ def test_a_receiver_that_was_stopped_blames_nobody(tmp_path):
 
 def run_briefly(listener: socket.socket, report: Path) -> None:
     """Receive until SIGTERM, write down what came, and end."""
-    dnstap_receiver.FRAME_SECONDS = 4.0
+    frame_receiver.FRAME_SECONDS = 4.0
     frames = Frames()
-    receiver = DnstapReceiver(listener, frozenset((os.geteuid(),)), 4, frames, Log())
+    receiver = FrameReceiver(DNSTAP_CHANNEL, listener, frozenset((os.geteuid(),)), 4, frames, Log())
 
     async def run() -> None:
         task = asyncio.ensure_future(receiver.run())

@@ -1,0 +1,70 @@
+"""The keeper of observed leaks in the observer: all evidence reports to it, and it outlives a restart."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from time import time
+from typing import TYPE_CHECKING
+
+from blackhole_guard.app.state_file import StateFile
+from blackhole_guard.app.tops import FOLDS
+from blackhole_guard.leaks.evidence import Leak, Via
+from blackhole_guard.leaks.leak_tops import SlidingTops
+from blackhole_guard.leaks.observed import Observed
+from blackhole_guard.leaks.observed_state import dump_observed, load_observed
+from blackhole_guard.reserved.registry import Sink
+
+if TYPE_CHECKING:
+    from blackhole_guard.telemetry.metrics import Samples
+    from blackhole_guard.telemetry.observer import ObserverLog
+
+STATE_FILE = "leaks"
+
+
+class LeakKeeper:
+    """Keeps what is observed of leaks as long as the observer runs, and what is worth it beyond."""
+
+    def __init__(self, state_dir: str, clients: str, log: "ObserverLog", clock: Callable[[], float] = time) -> None:
+        """Begin with what the state directory has; nothing, if that cannot be gone on with.
+
+        Args:
+            state_dir: where to keep the state.
+            clients: the setting telemetry.tops.clients.
+            log: for what goes wrong.
+            clock: unix seconds.
+        """
+        self.observed = Observed(lambda: SlidingTops(clock, FOLDS[clients]))
+        path = os.path.join(state_dir, STATE_FILE)
+        self._state = StateFile(path, "the tops of observed leaks", lambda: dump_observed(self.observed), log)
+        self._state.load(lambda octets: load_observed(octets, self.observed, clock()))
+
+    def expect(self, via: Via) -> None:
+        """Prepare for a kind of evidence."""
+        self.observed.expect(via)
+
+    def add(self, leak: Leak) -> None:
+        """Count a leak."""
+        self.observed.add(leak)
+        self._state.touch()
+
+    def settle(self, via: Via, sink: Sink, block: str, seconds: float | None) -> None:
+        """Count what became of one."""
+        self.observed.settle(via, sink, block, seconds)
+
+    async def run(self) -> None:
+        """Save by itself until cancelled."""
+        self._state.start()
+        try:
+            await asyncio.get_running_loop().create_future()  # never done
+        finally:
+            self._state.stop()
+
+    def close(self) -> None:
+        """Save."""
+        self._state.save()
+
+    def read(self) -> "Mapping[str, Samples]":
+        """Give the samples of all that is counted, by metric."""
+        from blackhole_guard.telemetry.leak_metrics import read_leaks
+
+        return read_leaks(self.observed)
