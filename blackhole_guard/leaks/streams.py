@@ -58,12 +58,23 @@ class Stream:
                 self._give_up_gap()
         else:
             yield from self._take(payload, missing)
-        while (following := self._ahead.pop(self._due, None)) is not None:
+        while following := self._pop_due():
             yield from self._take(following, 0)
 
     def _keep_ahead(self, sequence: int, payload: bytes, missing: int) -> None:
-        if payload and not missing:
-            self._ahead.setdefault(sequence, payload[:_MAX_AHEAD])
+        if not missing and len(payload) > len(self._ahead.get(sequence, b"")):
+            self._ahead[sequence] = payload[:_MAX_AHEAD]
+
+    def _pop_due(self) -> bytes:
+        """Take out of what came ahead what is due now; empty: nothing is.
+
+        A resend may end inside a segment that came ahead, or behind it: what is left of that is due, if anything.
+        """
+        for sequence in list(self._ahead):  # mostly none
+            behind = (self._due - sequence) % _MODULUS
+            if behind < _MODULUS // 2 and (left := self._ahead.pop(sequence)[behind:]):
+                return left
+        return b""
 
     def _give_up_gap(self) -> None:
         """What is between was not captured: go on where what was kept begins, as if a message began there."""

@@ -33,6 +33,25 @@ def test_messages_come_out_as_they_went_in_however_segments_come(messages, first
     assert got == [Message(message, 0) for message in messages]
 
 
+@given(messages_of_some_size, st.lists(st.tuples(st.integers(0, 200), st.integers(1, 60)), max_size=12), st.randoms())
+def test_resends_may_begin_and_end_wherever_they_like(messages, resends, random):
+    octets = sent(*messages)
+    segments = [(start, octets[start : start + 20]) for start in range(0, len(octets), 20)]
+    segments += [(start, octets[start : start + size]) for start, size in resends if start < len(octets)]
+    order = sorted(segments, key=lambda segment: segment[0] + random.randrange(60))
+    stream = Stream(0)
+    assert receive(stream, *order) == [Message(message, 0) for message in messages]
+    assert not stream._ahead
+
+
+def test_a_resend_that_ends_inside_what_came_ahead_strands_nothing():
+    messages = [bytes((65 + number,)) * 40 for number in range(30)]
+    octets = sent(*messages)
+    segments = [(0, octets[:42]), (84, octets[84:126]), (42, octets[42:100])]
+    segments += [(start, octets[start : start + 42]) for start in range(126, len(octets), 42)]
+    assert receive(Stream(0), *segments) == [Message(message, 0) for message in messages]
+
+
 def test_of_a_long_message_the_beginning_is_kept():
     long = bytes(range(256)) * 20
     got = receive(Stream(0), (0, sent(long, b"next")))
