@@ -125,6 +125,11 @@ class Decompressed:
                 is_at_end = not self._octets
                 if is_at_end and self._is_between:
                     return b""
+            if self._is_between:
+                # gzip and tar fill blocks with zeros, xz pads with them: behind a member they are nothing.
+                self._octets = self._octets.lstrip(b"\0")
+                if not self._octets:
+                    continue
             self._is_between = False
             octets = self._decompress(size)
             if octets:

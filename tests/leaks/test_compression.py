@@ -37,6 +37,16 @@ def test_members_follow_each_other(kind):
 
 
 @pytest.mark.parametrize("kind", PACK)
+@pytest.mark.parametrize("zeros", [1, 512, 200_000])
+def test_zeros_behind_a_member_are_nothing(kind, zeros):
+    packed = PACK[kind](b"first")
+    assert unpack(packed + bytes(zeros)) == b"first"
+    assert unpack(packed + bytes(zeros) + PACK[kind](b"second") + bytes(zeros)) == b"firstsecond"
+    with pytest.raises(EvidenceError, match=r"damaged|cut off"):
+        unpack(packed + bytes(zeros) + b"garbage that is no member")
+
+
+@pytest.mark.parametrize("kind", PACK)
 def test_much_comes_out_in_small_pieces(kind):
     packed = PACK[kind](bytes(20_000_000))
     source = io.BytesIO(packed)
