@@ -61,7 +61,8 @@ class OpenPane(NamedTuple, Generic[_Content]):
 class Windows(Generic[_Content]):
     """The panes of all windows. `now` is unix seconds.
 
-    A clock that was set back opens a new pane; what was counted before stays until it is pushed out, or is of the past.
+    A clock that was set back opens a new pane. Panes that begin in the future by then are dropped: nobody knows when
+    what is in them happened.
     """
 
     def __init__(self, make: Callable[[], _Content], unpack: Callable[[bytes], _Content]) -> None:
@@ -89,10 +90,13 @@ class Windows(Generic[_Content]):
         for level, pane in enumerate(self._open):
             if pane is not None and pane.start != _start(level, now):
                 self._close(level, pane)
-        for level, (window, closed) in enumerate(zip(WINDOWS, self._closed, strict=True)):
-            while closed and closed[0].start < self.since(window, now):
-                closed.popleft()
-            assert len(closed) <= KINDS[WINDOWS[level]].panes + 1
+        for window, closed in zip(WINDOWS, self._closed, strict=True):
+            since = self.since(window, now)
+            # All of them: behind a pane of the future, older ones may stand that are long over.
+            shown = [pane for pane in closed if since <= pane.start <= now]
+            if len(shown) < len(closed):
+                closed.clear()
+                closed.extend(shown)
 
     def since(self, window: Window, now: float) -> int:
         """Say when what a window shows begins: a pane's start."""

@@ -64,6 +64,28 @@ def test_a_clock_that_is_set_loses_nothing_of_now_and_grows_without_no_bound(tim
     assert len(list(windows.panes())) <= MAX_CLOSED + len(WINDOWS)
 
 
+@given(st.lists(st.floats(0, 200_000).map(lambda after: NOON + after), max_size=20))
+def test_however_a_clock_is_set_a_window_shows_nothing_older_and_nothing_of_the_future(times):
+    windows = make_windows(times)
+    for when in times[-1:]:
+        for window, kind in KINDS.items():
+            for each in shown(windows, window, when):
+                assert windows.since(window, when) <= each < when + kind.seconds
+
+
+def test_a_clock_that_ran_ahead_leaves_no_window_longer_than_it_is():
+    days = [NOON + 86400 * number for number in range(9)]
+    windows = make_windows([NOON + 3_000 * 86400, *days])
+    assert shown(windows, Window.DAY, days[-1]) == days[-2:]
+    assert shown(windows, Window.MINUTES, days[-1]) == days[-1:]
+
+
+def test_a_clock_that_is_set_back_by_a_second_costs_what_was_counted_in_that_second():
+    windows = make_windows([NOON - 40, NOON - 10, NOON + 0.5])
+    assert shown(windows, Window.MINUTES, NOON - 0.5) == [NOON - 40, NOON - 10]
+    assert shown(windows, Window.DAY, NOON - 0.5) == [NOON - 40, NOON - 10]
+
+
 @given(st.lists(st.floats(0, 100_000).map(lambda after: NOON + after), max_size=20).map(sorted), st.floats(0, 9_000))
 def test_windows_are_the_same_after_a_restart(times, later):
     before = make_windows(times)
