@@ -25,7 +25,7 @@ _OTHERS = {  # a field of `Counts` -> what it is
     "malformed": "malformed",
     "cut_short": "cut off by the capture before their question's end",
     "probes": "probes of our own",
-    "copies": "seen a second time on another interface",
+    "copies": "queries and responses seen a second time, on another interface",
     "unmatched": "responses whose query was not seen",
 }
 

@@ -27,6 +27,7 @@ PATIENCE = 5.0  # seconds; no resolver waits longer for one server (BIND at most
 # again waits longer: Unbound 50 ms at least (RTT_MIN_TIMEOUT), BIND and glibc far more.
 COPY_WINDOW = 0.04  # seconds
 MAX_PENDING = 16_384  # queries without a response yet: 3,000 a second, none of them answered, for `PATIENCE`; 10 MB
+MAX_SETTLED = 4_096  # queries whose response has come, in `COPY_WINDOW`: 100,000 a second; 1 MB
 MAX_STREAMS = 1_024  # directions of TCP connections: 9 KiB each at most
 _RCODE = 0x000F
 _ID = 2  # octets, at a message's beginning
@@ -52,7 +53,7 @@ class Counts:
     cut_short: int = 0  # queries of which the capture does not hold the question
     other_names: int = 0  # queries to a sink for what is not in a reserved zone, and NOTIFYs
     probes: int = 0  # our own
-    copies: int = 0  # queries that were captured on a second interface
+    copies: int = 0  # queries and responses that were captured on a second interface
     unmatched: int = 0  # responses whose query was not seen
     forgotten: int = 0  # queries that were too many to wait for their responses
     responses: int = 0  # that have found their query
@@ -63,6 +64,14 @@ class _Pending(NamedTuple):
     at: float
     question: bytes
     leak: Leak
+
+
+class _Settled(NamedTuple):
+    """A query whose response has come."""
+
+    at: float
+    question: bytes
+    answered: float  # when
 
 
 _Peer = tuple[bytes, int, bytes, bytes]  # client, its port, server, message ID
@@ -79,6 +88,7 @@ class Traffic:
     counts: Counts = field(default_factory=Counts)
     _pending: OrderedDict[_Peer, _Pending] = field(default_factory=OrderedDict)  # the oldest first
     _oldest: float = 0.0  # when the oldest of them was sent, or earlier
+    _settled: OrderedDict[_Peer, _Settled] = field(default_factory=OrderedDict)  # whose response came first, first
     _streams: OrderedDict[_Connection, Stream] = field(default_factory=OrderedDict)  # who was silent longest first
 
     def receive(self, frame: Frame) -> None:
@@ -99,7 +109,7 @@ class Traffic:
         while self._pending:
             oldest = next(iter(self._pending.values()))
             self._oldest = oldest.at
-            if now - oldest.at <= PATIENCE:
+            if abs(now - oldest.at) <= PATIENCE:  # of the future, where the clock was set back since
                 return
             self._pending.popitem(last=False)
             self.report_wait(Wait(oldest.leak, None, None))
@@ -108,6 +118,7 @@ class Traffic:
         """Close the book: the evidence has ended."""
         self.counts.unfinished += len(self._pending)
         self._pending.clear()
+        self._settled.clear()
         self._streams.clear()
 
     def _receive(self, at: float, segment: Segment, take: "_Take") -> None:
@@ -144,7 +155,8 @@ class Traffic:
             return
         key = (segment.source, segment.source_port, segment.destination, octets[:_ID])
         before = self._pending.get(key)
-        if before is not None and before.question == asked.question and abs(at - before.at) < COPY_WINDOW:
+        seen = self._settled.get(key) if before is None else before
+        if seen is not None and seen.question == asked.question and abs(at - seen.at) < COPY_WINDOW:
             self.counts.copies += 1
             return
         leak = self._judge(at, segment, asked)
@@ -158,7 +170,7 @@ class Traffic:
         if not self._pending:
             self._oldest = at
         self._pending[key] = _Pending(at, asked.question, leak)
-        if at - self._oldest > PATIENCE:
+        if abs(at - self._oldest) > PATIENCE:
             self.expire(at)
         if len(self._pending) > MAX_PENDING:
             self._pending.popitem(last=False)
@@ -198,19 +210,31 @@ class Traffic:
         if len(octets) < HEADER.size:
             self.counts.malformed += 1
             return
-        _, flags, questions, _, _, _ = HEADER.unpack_from(octets)
+        flags = HEADER.unpack_from(octets)[1]
         if not flags & QR:
             self.counts.malformed += 1
             return
         key = (segment.destination, segment.destination_port, segment.source, octets[:_ID])
         pending = self._pending.get(key)
-        # Errors may come without the question, and so do responses to updates (RFC 2136 section 3.8).
-        if pending is None or (questions and not _repeats(octets, missing, pending.question)) or at < pending.at:
-            self.counts.unmatched += 1
+        if pending is not None and at >= pending.at and _is_to(pending.question, octets, missing):
+            self._settle(key, pending, at)
+            self.report_wait(Wait(pending.leak, at - pending.at, flags & _RCODE))
             return
+        seen = self._settled.get(key)
+        if seen is not None and abs(at - seen.answered) < COPY_WINDOW and _is_to(seen.question, octets, missing):
+            self.counts.copies += 1
+        else:
+            self.counts.unmatched += 1
+
+    def _settle(self, key: _Peer, pending: _Pending, at: float) -> None:
+        """A query's response has come: what follows of either within `COPY_WINDOW` is a copy."""
         del self._pending[key]
         self.counts.responses += 1
-        self.report_wait(Wait(pending.leak, at - pending.at, flags & _RCODE))
+        settled = self._settled
+        settled[key] = _Settled(pending.at, pending.question, at)
+        settled.move_to_end(key)
+        while abs(at - next(iter(settled.values())).answered) >= COPY_WINDOW or len(settled) > MAX_SETTLED:
+            settled.popitem(last=False)
 
 
 _Take = Callable[
@@ -253,7 +277,9 @@ def _parse_beginning(octets: bytes) -> Query:
     return parse_query(HEADER.pack(message_id, flags, questions, 0, 0, 0) + octets[HEADER.size : end])
 
 
-def _repeats(octets: bytes, missing: int, question: bytes) -> bool:
+def _is_to(question: bytes, octets: bytes, missing: int) -> bool:
     """Say whether a response is to a question, as far as the capture shows; resolvers may change the case of a name."""
+    if not HEADER.unpack_from(octets)[2]:
+        return True  # errors may come without one, and so do responses to updates (RFC 2136 section 3.8)
     there = octets[HEADER.size : HEADER.size + len(question)].lower()
     return question == there or (missing > 0 and question.startswith(there))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bench import frames as made
 from blackhole_guard.leaks.evidence import Certainty, Leak, Via
 from blackhole_guard.leaks.frames import Frame
-from blackhole_guard.leaks.traffic import COPY_WINDOW, MAX_PENDING, MAX_STREAMS, PATIENCE, Traffic, Wait
-from blackhole_guard.reserved.probes import make_probe
+from blackhole_guard.leaks.probes import make_probe
+from blackhole_guard.leaks.traffic import COPY_WINDOW, MAX_PENDING, MAX_SETTLED, MAX_STREAMS, PATIENCE, Traffic, Wait
 from blackhole_guard.reserved.registry import ZONES, Sink
 from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import Opcode
@@ -117,6 +117,73 @@ def test_the_same_query_on_a_second_interface_is_one():
     assert seen.waits == [Wait(seen.leaks[0], None, None)]
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("asked", "asked", "told", "told"),
+        ("asked", "told", "asked", "told"),  # interfaces are not read in step
+        ("asked", "told", "told", "asked"),
+    ],
+)
+def test_on_a_router_all_is_seen_twice_and_counts_once(order):
+    seen = Watched()
+    query = made.query(NAME)
+    packets = {"asked": asked(query), "told": told(made.response(query))}
+    for number, each in enumerate(order):
+        seen.see(1.0 + number / 1000, packets[each])
+    assert (len(seen.leaks), len(seen.waits)) == (1, 1)
+    assert (seen.counts.copies, seen.counts.responses, seen.counts.unmatched) == (2, 1, 0)
+
+
+def test_an_error_without_a_question_has_its_copy_too():
+    seen = Watched()
+    seen.see(1.0, asked(made.query(NAME, number=7)))
+    for at in (1.1, 1.101):
+        seen.see(at, told(b"\0\x07\x80\x05" + bytes(8)))
+    assert (seen.counts.copies, seen.counts.unmatched) == (1, 0)
+
+
+def test_what_comes_later_than_a_copy_can_is_none():
+    seen = Watched()
+    query = made.query(NAME)
+    seen.see(1.0, asked(query))
+    seen.see(1.01, told(made.response(query)))
+    seen.see(1.0 + COPY_WINDOW, asked(query))  # sent again, as a program that reuses its port and ID does
+    seen.see(1.02 + COPY_WINDOW, told(made.response(query)))
+    seen.see(2.0, told(made.response(query)))
+    assert (len(seen.leaks), seen.counts.responses, seen.counts.copies, seen.counts.unmatched) == (2, 2, 0, 1)
+
+
+def test_an_answered_query_of_another_name_with_the_same_id_is_no_copy():
+    seen = Watched()
+    query, other = made.query(NAME, number=7), made.query(pack_name("4.0.0.10.in-addr.arpa"), number=7)
+    seen.see(1.0, asked(query))
+    seen.see(1.001, told(made.response(query)))
+    seen.see(1.002, asked(other))
+    seen.see(1.003, told(made.response(query)))
+    assert (len(seen.leaks), seen.counts.copies) == (2, 1)
+
+
+@pytest.mark.parametrize("set_back", [PATIENCE + 1, 3600.0])
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_ever(set_back):
+    seen = Watched()
+    seen.see(10_000.0, asked(made.query(NAME, number=1)))
+    seen.see(10_000.0 - set_back, asked(made.query(NAME, number=2)))
+    seen.expire(10_000.1 - set_back)
+    assert [wait.leak for wait in seen.waits] == seen.leaks[:1]
+    seen.expire(10_000.1 - set_back + PATIENCE)
+    assert [wait.leak for wait in seen.waits] == seen.leaks
+
+
+def test_what_is_captured_a_little_out_of_order_is_still_waited_for():
+    seen = Watched()
+    query = made.query(NAME, number=1)
+    seen.see(10.0, asked(query))
+    seen.expire(9.5)
+    seen.see(10.1, told(made.response(query)))
+    assert [wait.seconds for wait in seen.waits] == [pytest.approx(0.1)]
+
+
 def test_an_update_is_a_leak_and_its_response_may_be_a_header():
     seen = Watched()
     update = made.query(pack_name("10.in-addr.arpa"), 6, number=9, opcode=Opcode.UPDATE, edns=False)
@@ -208,6 +275,11 @@ def test_state_is_bounded_whoever_sends():
     assert len(seen._pending) == MAX_PENDING
     assert seen.counts.forgotten == 100
     assert len(seen.leaks) == MAX_PENDING + 100
+    for number in range(MAX_SETTLED + 100):
+        query = made.query(NAME, number=number)
+        seen.see(2.0, asked(query))
+        seen.see(2.0, told(made.response(query)))
+    assert len(seen._settled) == MAX_SETTLED
     for number in range(MAX_STREAMS + 100):
         seen.see(1.0, stream(1, made.ACK, b"\0\x40half", port=1 + number))
     assert len(seen._streams) == MAX_STREAMS
