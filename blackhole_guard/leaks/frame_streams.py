@@ -73,6 +73,7 @@ class Stream:
         self._rest = bytearray()  # of a frame whose end has not come
         self._wanted = 4  # octets that `_rest` must have for it to be worth a look
         self._replies = b""
+        self._failure: StreamError | None = None  # behind frames that were complete before it
 
     @property
     def is_open(self) -> bool:
@@ -95,20 +96,32 @@ class Stream:
         return replies
 
     def receive(self, octets: bytes) -> list[bytes]:
-        """Take octets as they come from the producer.
+        """Take octets as they come from the producer; call it again with none until it returns none.
 
         Returns:
             The data frames that are complete now, in their order. What comes behind STOP is not looked at.
         Raises:
-            StreamError: this is no such stream, or its frames are too long; it must be given up.
+            StreamError: this is no such stream, or its frames are too long; it must be given up. The frames before that
+            are returned first; then the next call raises.
         """
+        if self._failure is not None:
+            raise self._failure
+        frames: list[bytes] = []
+        try:
+            self._receive(octets, frames)
+        except StreamError as error:
+            if not frames:
+                raise
+            self._failure = error
+        return frames
+
+    def _receive(self, octets: bytes, frames: list[bytes]) -> None:
         if self._rest:
             self._rest += octets
             if len(self._rest) < self._wanted:
-                return []  # a frame that comes in small pieces is not copied at each of them
+                return  # a frame that comes in small pieces is not copied at each of them
             octets = bytes(self._rest)
             self._rest.clear()
-        frames: list[bytes] = []
         end, position = len(octets), 0
         unpack = _NUMBER.unpack_from
         while end - position >= 4 and self._stage is not _Stage.FINISHED:
@@ -131,7 +144,6 @@ class Stream:
             self._wanted = 4
         if position < end and self._stage is not _Stage.FINISHED:
             self._rest += octets[position:]
-        return frames
 
     def _read_control(self, octets: bytes, position: int) -> int:
         """Read the control frame whose length stands at `position`, if it is all there; returns where it ends."""
@@ -164,7 +176,9 @@ class Stream:
         # Other types between frames are from the future, and must be ignored (fstrm/control.h).
 
     def _check_content_type(self, payload: bytes) -> None:
-        if self._content_type not in _read_content_types(payload):
+        """See that a control frame is for us: none named is a match (fstrm_control_match_field_content_type())."""
+        content_types = _read_content_types(payload)
+        if content_types and self._content_type not in content_types:
             raise StreamError(Refused.CONTENT_TYPE, f"the stream is not of {self._content_type.decode()}")
 
 

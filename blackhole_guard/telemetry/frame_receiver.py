@@ -217,19 +217,21 @@ class _Producer(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         now = monotonic()
+        octets, advanced = bytes(memoryview(self._buffer)[:nbytes]), False
         try:
-            frames = self.stream.receive(bytes(memoryview(self._buffer)[:nbytes]))
+            while frames := self.stream.receive(octets):
+                for frame in frames:
+                    self._take(frame, now)
+                octets, advanced = b"", True
         except StreamError as error:
             self.give_up(error.why.value, str(error))
             return
-        for frame in frames:
-            self._take(frame, now)
         if replies := self.stream.take_replies():
             self._transport.write(replies)  # 50 octets in all, once: there is nothing to wait for
         if self.stream.is_finished:
             self.hang_up()
         elif self.stream.is_open:
-            self._set_deadline(bool(frames), now)
+            self._set_deadline(advanced, now)
 
     def _set_deadline(self, advanced: bool, now: float) -> None:
         if not self.stream.is_inside_frame:

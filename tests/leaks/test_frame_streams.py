@@ -29,6 +29,22 @@ def test_a_unidirectional_producer_begins_with_start_and_gets_nothing():
     assert (stream.take_replies(), stream.is_finished) == (b"", True)
 
 
+@pytest.mark.parametrize("ready", [control(READY), control(READY, DNSTAP), b""])
+def test_who_names_no_content_type_takes_ours_as_with_the_fstrm_library(ready):
+    stream = Stream()
+    assert stream.receive(ready + control(START) + data(b"one")) == [b"one"]
+    assert stream.take_replies() == (control(ACCEPT, DNSTAP) if ready else b"")
+
+
+@pytest.mark.parametrize("bad", [struct.pack("!I", MAX_FRAME + 1), control(READY, DNSTAP)])
+def test_frames_before_what_is_wrong_are_handed_over_and_then_it_is_told(bad):
+    stream = Stream()
+    assert stream.receive(OPEN + data(b"one", b"two") + bad) == [b"one", b"two"]
+    for octets in (b"", data(b"three")):
+        with pytest.raises(StreamError):
+            stream.receive(octets)
+
+
 def test_control_frames_of_the_future_are_stepped_over():
     stream = Stream()
     assert stream.receive(OPEN + control(77, b"x") + data(b"one")) == [b"one"]
@@ -38,9 +54,8 @@ def test_control_frames_of_the_future_are_stepped_over():
     ("octets", "why"),
     [
         (control(READY, b"protobuf:other"), Refused.CONTENT_TYPE),
-        (control(READY), Refused.CONTENT_TYPE),
         (control(START, b"protobuf:dnstap.Dnstap2"), Refused.CONTENT_TYPE),
-        (control(READY, DNSTAP) + control(START), Refused.CONTENT_TYPE),
+        (control(READY) + control(START, b"protobuf:other"), Refused.CONTENT_TYPE),
         (control(READY, DNSTAP) + control(READY, DNSTAP), Refused.HANDSHAKE),
         (control(READY, DNSTAP) + data(b"one"), Refused.HANDSHAKE),
         (data(b"one"), Refused.HANDSHAKE),

@@ -84,6 +84,14 @@ def test_frames_come_through_in_their_order(rig):
     assert ("info", "dnstap: a producer has left") in [line[:2] for line in rig.log.lines]
 
 
+def test_frames_before_what_is_wrong_are_taken(rig):
+    with Producer(rig.path).shake_hands() as producer:
+        producer.sock.sendall(data(b"one", b"two") + b"\xff\xff\xff\xff")
+        assert producer.is_closed()
+    wait_until(lambda: rig.refused() == {"too_long": 1})
+    assert rig.frames.taken == [b"one", b"two"]
+
+
 def test_a_unidirectional_producer_is_taken(rig):
     with Producer(rig.path) as producer:
         producer.sock.sendall(control(START, DNSTAP) + data(b"one") + control(STOP))
@@ -231,18 +239,21 @@ def test_a_receiver_that_was_stopped_blames_nobody(tmp_path):
     if child == 0:
         run_briefly(listener, report)
     listener.close()
-    with Producer(path).shake_hands() as producer:
-        octets = data(b"one")
-        producer.sock.sendall(octets[:5])
-        time.sleep(0.3)
-        os.kill(child, signal.SIGSTOP)
-        time.sleep(5)
+    try:
+        with Producer(path).shake_hands() as producer:
+            octets = data(b"one")
+            producer.sock.sendall(octets[:5])
+            time.sleep(0.3)
+            os.kill(child, signal.SIGSTOP)
+            time.sleep(5)
+            os.kill(child, signal.SIGCONT)
+            time.sleep(1.5)
+            producer.sock.sendall(octets[5:])
+            producer.finish()
+    finally:  # else a child that nobody ends keeps what it has inherited, such as the pipe that we print to
         os.kill(child, signal.SIGCONT)
-        time.sleep(1.5)
-        producer.sock.sendall(octets[5:])
-        producer.finish()
-    os.kill(child, signal.SIGTERM)
-    os.waitpid(child, 0)
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
     assert report.read_text() == "{} [b'one']"
 
 
@@ -255,6 +266,7 @@ def run_briefly(listener: socket.socket, report: Path) -> None:
     async def run() -> None:
         task = asyncio.ensure_future(receiver.run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        asyncio.get_running_loop().call_later(60, task.cancel)  # whatever becomes of the test
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
