@@ -1,7 +1,8 @@
 """Who asked a resolver for which reserved name, of late: what makes a resolver's leak a client's.
 
-A resolver's query and its client's share a name and lie close in time; nothing else joins them. Memory is bounded: when
-it is full, the name asked for longest ago is forgotten first.
+A resolver's query and its client's share a name and lie close in time; nothing else joins them. So what one resolver's
+clients asked says nothing of another resolver's queries, and is kept apart. Memory is bounded: when it is full, the
+name asked for longest ago is forgotten first.
 """
 
 from typing import NamedTuple
@@ -30,26 +31,33 @@ class Askers:
             capacity: names that are kept.
         """
         self._capacity = capacity
-        self._by_name: dict[bytes, tuple[_Asked, ...]] = {}  # the name asked for longest ago first
+        self._by_name: dict[tuple[int, bytes], tuple[_Asked, ...]] = {}  # the name asked for longest ago first
 
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def add(self, name: bytes, client: bytes, at: float) -> None:
-        """Enter that a client (4 or 16 octets) asked for a name (wire form, lower case) at a time (unix seconds)."""
-        by_name = self._by_name
-        before = by_name.pop(name, ())  # so that it stands behind all others
+    def add(self, name: bytes, client: bytes, at: float, resolver: int = 0) -> None:
+        """Enter that a client asked for a name.
+
+        Args:
+            name: wire form, lower case.
+            client: 4 or 16 octets.
+            at: unix seconds.
+            resolver: which one it asked, where several are told apart.
+        """
+        by_name, key = self._by_name, (resolver, name)
+        before = by_name.pop(key, ())  # so that it stands behind all others
         if len(by_name) >= self._capacity:
             del by_name[next(iter(by_name))]
         if before and before[-1].client == client and 0 <= at - before[-1].at < SLACK_SECONDS:
-            by_name[name] = before  # who asks on and on must not push out the others
+            by_name[key] = before  # who asks on and on must not push out the others
         else:
-            by_name[name] = (*before[1 - CLIENTS :], _Asked(at, client))
+            by_name[key] = (*before[1 - CLIENTS :], _Asked(at, client))
 
-    def find(self, name: bytes, at: float) -> bytes | None:
+    def find(self, name: bytes, at: float, resolver: int = 0) -> bytes | None:
         """Find the client on whose behalf a resolver asked for a name at a time (unix seconds)."""
         found: _Asked | None = None
-        for asked in self._by_name.get(name, ()):
+        for asked in self._by_name.get((resolver, name), ()):
             if at - JOIN_SECONDS <= asked.at <= at:
                 if found is None or found.at > at or asked.at > found.at:
                     found = asked

@@ -5,6 +5,7 @@
 - FORWARDER_QUERY, or one that desires recursion, to a public server is likely: what that does is not told.
 - CLIENT_QUERY says whose it was. It alone is none: the resolver may well answer it itself.
 - RESOLVER_RESPONSE and FORWARDER_RESPONSE say how long the client had to wait for it.
+Each producer is taken for one resolver: its searches are its own, and its leaks are its own clients', if it names any.
 """
 
 from collections.abc import Callable
@@ -13,17 +14,16 @@ from typing import Protocol
 from blackhole_guard.leaks.askers import JOIN_SECONDS, SLACK_SECONDS, Askers
 from blackhole_guard.leaks.dnstap import KINDS, RESPONSES, Event, Kind, read_frame
 from blackhole_guard.leaks.evidence import Certainty, EvidenceError, Leak, Report, Sighting, Via, judge
-from blackhole_guard.reserved.addresses import reverse_name
-from blackhole_guard.reserved.probes import is_probe
-from blackhole_guard.reserved.registry import ReservedZone, Sink, find_reserved_name
+from blackhole_guard.leaks.probes import is_probe
+from blackhole_guard.reserved.registry import ReservedZone, Sink, find_reserved_name, is_public_address
 from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.reserved.sinks import find_sink
 
 _MOST_WAITING = 1_000  # leaks that wait for their client to be named
 _MOST_SEARCHES = 4_096  # names that are being searched for
+_MOST_NAMING = 64  # producers that name their clients; the receiver takes fewer at once, others have left
 _ANYCAST = frozenset((Sink.AS112, Sink.AS112_DNAME))  # sinks with addresses of their own
 _LONGEST_WAIT = 60.0  # seconds: no resolver waits as long for a response
-_UNIQUE_LOCAL = b"\xfc\xfd"  # first octets of fc00::/7 (RFC 4193 section 3.1); the registry has its second half only
 
 
 class Outlook(Protocol):
@@ -33,16 +33,11 @@ class Outlook(Protocol):
         """Whether a server (4 or 16 octets) is one of the operator's own: what goes to it has not left."""
 
 
-class NoOutlook:
-    """Nothing is known besides."""
-
-    def is_ours(self, address: bytes) -> bool:
-        """No server is."""
-        return False
-
-
 # A response from (or by way to) a sink came, for a name of a block, after that many seconds.
 Responded = Callable[[Via, Sink, str, float], None]
+
+
+_Waiting = tuple[float, int, Leak]  # until when (monotonic seconds), the producer, the leak
 
 
 class Tracer:
@@ -63,27 +58,38 @@ class Tracer:
         self._responded = responded
         self._askers = askers
         self._outlook = outlook
-        self._waiting: dict[bytes, list[tuple[float, Leak]]] = {}  # name -> leaks without a client, and until when
+        self._naming: dict[int, None] = {}  # producers that name their clients; who began longest ago first
+        # Leaks without a client, by who may name it (None: any producer) and what they asked for.
+        self._waiting: dict[tuple[int | None, bytes], list[_Waiting]] = {}
         self._waits = 0  # leaks in all of `_waiting`
-        self._searches: dict[bytes, float] = {}  # name -> when its search began, unix seconds; the oldest first
+        # Producer and name -> when their search began, unix seconds; the oldest first. Not by the resolver's address: a
+        # search may need both of them, IPv4 and IPv6.
+        self._searches: dict[tuple[int, bytes], float] = {}
 
     @property
     def frames(self) -> dict[str, int]:
         """Frames that came, by kind of their message."""
         return dict(zip(KINDS, self._frames, strict=True))
 
-    def take(self, frame: bytes, now: float) -> None:
-        """Take one frame. `now`: monotonic seconds."""
+    def take(self, frame: bytes, now: float, producer: int = 0) -> None:
+        """Take one frame.
+
+        Args:
+            now: monotonic seconds.
+            producer: a number of the connection that it came by.
+        """
         try:
             kind, event = read_frame(frame)
         except EvidenceError:
             self.malformed += 1
             return
         self._frames[kind] += 1
+        if kind == Kind.CLIENT_QUERY and producer not in self._naming:
+            self._begin_naming(producer)
         if event is None:
             return
         if event.kind == Kind.CLIENT_QUERY:
-            self._take_client(event)
+            self._take_client(event, producer)
             return
         zone = find_reserved_name(event.name)
         if zone is None or event.responder is None or is_probe(event.name):
@@ -91,26 +97,39 @@ class Tracer:
         if event.kind in RESPONSES:
             self._take_response(event, zone)
         else:
-            self._take_query(event, zone, now)
+            self._take_query(event, zone, now, producer)
 
     def tick(self, now: float) -> None:
         """Report the leaks whose client has not been named in time; call it about once a second."""
-        for name in [name for name, waiting in self._waiting.items() if waiting[0][0] <= now]:
-            for _, leak in self._pop(name):
+        for key in [key for key, waiting in self._waiting.items() if waiting[0][0] <= now]:
+            for _, _, leak in self._pop(key):
                 self._report(leak)
 
-    def _take_client(self, event: Event) -> None:
+    def _begin_naming(self, producer: int) -> None:
+        if len(self._naming) >= _MOST_NAMING:
+            del self._naming[next(iter(self._naming))]
+        self._naming[producer] = None
+
+    def _take_client(self, event: Event, producer: int) -> None:
         if event.initiator is None or find_reserved_name(event.name) is None:
             return
-        self._askers.add(event.name, event.initiator, event.at)
-        if event.name in self._waiting:
-            for _, leak in self._pop(event.name):
-                self._report(leak._replace(client=self._askers.find(leak.name, leak.at)))
+        self._askers.add(event.name, event.initiator, event.at, producer)
+        for key in ((producer, event.name), (None, event.name)):
+            if key in self._waiting:
+                for _, whose, leak in self._pop(key):
+                    self._report(leak._replace(client=self._find_client(leak.name, leak.at, whose)))
 
-    def _take_query(self, event: Event, zone: ReservedZone, now: float) -> None:
+    def _find_client(self, name: bytes, at: float, producer: int) -> bytes | None:
+        if producer in self._naming:
+            return self._askers.find(name, at, producer)
+        # A resolver that names none may be asked by one that does, whose clients they are then.
+        found = {self._askers.find(name, at, other) for other in self._naming} - {None}
+        return found.pop() if len(found) == 1 else None
+
+    def _take_query(self, event: Event, zone: ReservedZone, now: float, producer: int) -> None:
         assert event.responder is not None
         is_observed = find_sink(event.responder) is not None
-        if not is_observed and not self._may_leak(event, zone):
+        if not is_observed and not self._may_leak(event, zone, producer):
             return
         sighting = Sighting(
             event.at,
@@ -125,32 +144,33 @@ class Tracer:
         leak = judge(sighting, Certainty.LIKELY)
         if leak is None or (leak.shape is Shape.PARTIAL and not is_observed):
             return
-        client = self._askers.find(event.name, event.at)
+        client = self._find_client(event.name, event.at, producer)
         if client is not None:
             self._report(leak._replace(client=client))
         elif leak.shape is Shape.PARTIAL or self._waits >= _MOST_WAITING:
             self._report(leak)  # no client asks for a part of an address
         else:
-            self._waiting.setdefault(event.name, []).append((now + SLACK_SECONDS, leak))
+            key = (producer if producer in self._naming else None, event.name)
+            self._waiting.setdefault(key, []).append((now + SLACK_SECONDS, producer, leak))
             self._waits += 1
 
-    def _may_leak(self, event: Event, zone: ReservedZone) -> bool:
+    def _may_leak(self, event: Event, zone: ReservedZone, producer: int) -> bool:
         """Say whether a query to a server that is no sink by its address is a leak all the same."""
         assert event.responder is not None
-        if not is_public(event.responder) or self._outlook.is_ours(event.responder):
+        if not is_public_address(event.responder) or self._outlook.is_ours(event.responder):
             return False
         if event.is_forwarded:
             return True
-        return zone.sink not in _ANYCAST and self._is_new_search(event.name, event.at)
+        return zone.sink not in _ANYCAST and self._is_new_search((producer, event.name), event.at)
 
-    def _is_new_search(self, name: bytes, at: float) -> bool:
-        began = self._searches.get(name)
+    def _is_new_search(self, search: tuple[int, bytes], at: float) -> bool:
+        began = self._searches.get(search)
         if began is not None and 0 <= at - began < JOIN_SECONDS:
             return False
-        self._searches.pop(name, None)
+        self._searches.pop(search, None)
         if len(self._searches) >= _MOST_SEARCHES:
             del self._searches[next(iter(self._searches))]
-        self._searches[name] = at
+        self._searches[search] = at
         return True
 
     def _take_response(self, event: Event, zone: ReservedZone) -> None:
@@ -165,16 +185,9 @@ class Tracer:
         self._responded(Via.DNSTAP, sink, zone.block, event.seconds)
 
     def _may_leak_by(self, forwarder: bytes) -> bool:
-        return is_public(forwarder) and not self._outlook.is_ours(forwarder)
+        return is_public_address(forwarder) and not self._outlook.is_ours(forwarder)
 
-    def _pop(self, name: bytes) -> list[tuple[float, Leak]]:
-        waiting = self._waiting.pop(name)
+    def _pop(self, key: tuple[int | None, bytes]) -> list[_Waiting]:
+        waiting = self._waiting.pop(key)
         self._waits -= len(waiting)
         return waiting
-
-
-def is_public(address: bytes) -> bool:
-    """Say whether a server's address (4 or 16 octets) is one outside: not loopback, private, link-local or the like."""
-    if len(address) == 16 and address[0] in _UNIQUE_LOCAL:
-        return False
-    return find_reserved_name(reverse_name(address)) is None

@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from struct import Struct
 from time import monotonic
 from typing import Protocol
@@ -42,8 +43,8 @@ DNSTAP_CHANNEL = Channel("dnstap", DNSTAP, "leaks.dnstap.users", "leaks.dnstap.p
 class Frames(Protocol):
     """Takes frames: a `leaks.dnstap_join.Tracer`, or a `leaks.watch_reports.WatchReports`."""
 
-    def take(self, frame: bytes, now: float) -> None:
-        """Take one frame. `now`: monotonic seconds."""
+    def take(self, frame: bytes, now: float, producer: int) -> None:
+        """Take one frame. `now`: monotonic seconds; `producer`: a number that no other connection has."""
 
     def tick(self, now: float) -> None:
         """Do what is due: about once a second while there are producers, and a few times after the last has left."""
@@ -90,6 +91,7 @@ class FrameReceiver:
         self._log = log
         self._buffer = bytearray(_BUFFER)  # of all: what is in it is handed on at once
         self._producers: dict[_Producer, None] = {}  # in the order in which they came
+        self._numbers = count()  # for them
         self._arrived = asyncio.Event()  # one came since it was cleared
 
     @property
@@ -146,7 +148,7 @@ class FrameReceiver:
     async def _connect(self, connection: socket.socket, pid: int, uid: int) -> None:
         loop = asyncio.get_running_loop()
         stream = Stream(self._channel.content_type)
-        producer = _Producer(stream, self._buffer, self._frames, self._forget, pid, uid)
+        producer = _Producer(next(self._numbers), stream, self._buffer, self._frames, self._forget, pid, uid)
         self._producers[producer] = None
         self._arrived.set()
         try:
@@ -191,6 +193,7 @@ class _Producer(asyncio.BufferedProtocol):
 
     def __init__(
         self,
+        number: int,
         stream: Stream,
         buffer: bytearray,
         frames: Frames,
@@ -200,6 +203,7 @@ class _Producer(asyncio.BufferedProtocol):
     ) -> None:
         self.stream = stream
         self.pid, self.uid = pid, uid
+        self._number = number
         self._buffer = buffer
         self._take = frames.take
         self._forget = forget
@@ -221,7 +225,7 @@ class _Producer(asyncio.BufferedProtocol):
         try:
             while frames := self.stream.receive(octets):
                 for frame in frames:
-                    self._take(frame, now)
+                    self._take(frame, now, self._number)
                 octets, advanced = b"", True
         except StreamError as error:
             self.give_up(error.why.value, str(error))

@@ -112,3 +112,10 @@ class Producer:
 
     def __exit__(self, *error: object) -> None:
         self.sock.close()
+
+
+class NoOutlook:
+    """Nothing is known of servers besides: no server is the operator's own."""
+
+    def is_ours(self, address: bytes) -> bool:
+        return False

@@ -57,3 +57,10 @@ def test_when_it_is_full_the_name_asked_for_longest_ago_is_forgotten():
         askers.add(name, CLIENT, 100.0)
     assert [askers.find(name, 100.0) for name in (NAME, OTHER, THIRD)] == [CLIENT, None, CLIENT]
     assert len(askers) == 2
+
+
+def test_each_resolver_has_clients_of_its_own():
+    askers = Askers()
+    askers.add(NAME, CLIENT, 100.0, resolver=1)
+    askers.add(NAME, LATER, 100.5, resolver=2)
+    assert [askers.find(NAME, 101.0, resolver) for resolver in (1, 2, 3)] == [CLIENT, LATER, None]

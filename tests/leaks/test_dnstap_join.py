@@ -3,12 +3,12 @@
 from ipaddress import ip_address
 
 import pytest
-from dnstap_frames import AT, frame
+from dnstap_frames import AT, NoOutlook, frame
 from hypothesis import given
 from hypothesis import strategies as st
 
 from blackhole_guard.leaks.askers import Askers
-from blackhole_guard.leaks.dnstap_join import NoOutlook, Tracer, is_public
+from blackhole_guard.leaks.dnstap_join import Tracer, is_public
 from blackhole_guard.leaks.evidence import Certainty, Via
 from blackhole_guard.reserved.registry import Sink
 from blackhole_guard.reserved.shapes import Shape
@@ -28,13 +28,13 @@ class Rig:
         respond = lambda *response: self.responses.append(response)  # noqa: E731  # what is called, and nothing else
         self.tracer = Tracer(self.leaks.append, respond, Askers(), outlook or NoOutlook())
 
-    def take(self, *frames, now=0.0):
+    def take(self, *frames, now=0.0, producer=0):
         for each in frames:
-            self.tracer.take(each, now)
+            self.tracer.take(each, now, producer)
 
-    def see(self, *frames):
+    def see(self, *frames, producer=0):
         """Take frames, wait for clients, and say what was reported."""
-        self.take(*frames)
+        self.take(*frames, producer=producer)
         self.tracer.tick(5.0)
         return self.leaks
 
@@ -103,6 +103,23 @@ def test_the_steps_of_one_search_are_one_likely_leak(rig):
     assert [leak.at for leak in rig.see(*steps)] == [AT, AT + 60, AT + 30]
 
 
+def test_two_resolvers_that_search_for_one_name_are_two_likely_leaks(rig):
+    for producer, address in ((1, "10.0.0.53"), (2, "10.0.1.53")):
+        for server in (ROOT, "199.180.182.53"):
+            step = frame("RESOLVER_QUERY", "3.0.64.100.in-addr.arpa", client=address, server=server)
+            rig.take(step, producer=producer)
+    rig.tracer.tick(5.0)
+    assert [leak.sender for leak in rig.leaks] == [ip_address(each).packed for each in ("10.0.0.53", "10.0.1.53")]
+
+
+def test_a_search_by_both_families_is_one(rig):
+    steps = [
+        frame("RESOLVER_QUERY", "3.0.64.100.in-addr.arpa", client=client, server=server)
+        for client, server in (("10.0.0.53", ROOT), ("2001:db8::53", "2001:500:40::1"))
+    ]
+    assert len(rig.see(*steps)) == 1
+
+
 def test_each_query_to_a_sink_counts(rig):
     assert len(rig.see(*[frame("RESOLVER_QUERY", server=BLACKHOLE, at=AT + second) for second in range(3)])) == 3
 
@@ -114,6 +131,40 @@ def test_a_client_that_is_told_late_is_still_named(rig):
     assert [leak.client for leak in rig.leaks] == [CLIENT]
     rig.tracer.tick(5.0)
     assert len(rig.leaks) == 1
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_client_of_another_resolver_is_not_blamed(rig, is_late):
+    rig.take(frame("CLIENT_QUERY", "www.example.com", client="10.0.0.6"), producer=2)  # it names its own
+    steps = [
+        (1, frame("CLIENT_QUERY", client="10.0.0.5")),
+        (2, frame("RESOLVER_QUERY", server=BLACKHOLE)),
+    ]
+    for producer, each in steps[::-1] if is_late else steps:
+        rig.take(each, producer=producer)
+    rig.tracer.tick(5.0)
+    assert [leak.client for leak in rig.leaks] == [None]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_of_a_resolver_that_names_nobody_it_is_the_client_of_the_only_one_that_does(rig, is_late):
+    steps = [
+        (1, frame("CLIENT_QUERY", client="10.0.0.5")),
+        (2, frame("RESOLVER_QUERY", server=BLACKHOLE)),
+    ]
+    for producer, each in steps[::-1] if is_late else steps:
+        rig.take(each, producer=producer)
+    assert [leak.client for leak in rig.leaks] == [CLIENT]
+    rig.take(frame("CLIENT_QUERY", client="10.0.0.7"), producer=3)
+    rig.take(frame("RESOLVER_QUERY", server=BLACKHOLE), producer=2)
+    rig.tracer.tick(5.0)
+    assert [leak.client for leak in rig.leaks] == [CLIENT, None]  # two may be it
+
+
+def test_producers_that_come_and_go_are_forgotten(rig):
+    for producer in range(1000):
+        rig.take(frame("CLIENT_QUERY", client="10.0.0.5"), producer=producer)
+    assert len(rig.tracer._naming) <= 64
 
 
 @pytest.mark.parametrize("seconds", [-20.0, 20.0])

@@ -33,10 +33,11 @@ class Log:
 
 class Frames:
     def __init__(self):
-        self.taken, self.ticks = [], 0
+        self.taken, self.producers, self.ticks = [], [], 0
 
-    def take(self, each, now):
+    def take(self, each, now, producer):
         self.taken.append(each)
+        self.producers.append(producer)
 
     def tick(self, now):
         self.ticks += 1
@@ -82,6 +83,15 @@ def test_frames_come_through_in_their_order(rig):
     wait_until(lambda: rig.receiver.producers == 0)
     assert rig.refused() == {}
     assert ("info", "dnstap: a producer has left") in [line[:2] for line in rig.log.lines]
+
+
+def test_frames_are_told_apart_by_who_sent_them(rig):
+    with Producer(rig.path).shake_hands() as one, Producer(rig.path).shake_hands() as other:
+        for number, producer in enumerate((one, other, one)):
+            producer.send(b"x")
+            wait_until(lambda number=number: len(rig.frames.taken) == number + 1)
+    first, second, third = rig.frames.producers
+    assert first == third != second
 
 
 def test_frames_before_what_is_wrong_are_taken(rig):

@@ -3,11 +3,11 @@
 import sys
 
 import pytest
-from dnstap_frames import frame
+from dnstap_frames import NoOutlook, frame
 from test_observed import LEAK
 
 from blackhole_guard.leaks.askers import Askers
-from blackhole_guard.leaks.dnstap_join import NoOutlook, Tracer
+from blackhole_guard.leaks.dnstap_join import Tracer
 from blackhole_guard.leaks.evidence import Certainty, Via
 from blackhole_guard.leaks.leak_tops import SlidingTops
 from blackhole_guard.leaks.observed import Observed
