@@ -58,7 +58,8 @@ def command(
         kept = read_tops(octets, now) if is_observed else {_AVERTED: Tops.restore(octets, now)}
     except (OSError, TopsError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        click.echo(escape_text(f"{path}: {reason}; {_WHY[is_observed]}"), err=True)
+        why = f"; {_WHY[is_observed]}" if isinstance(error, FileNotFoundError) else ""
+        click.echo(escape_text(f"{path}: {reason}{why}"), err=True)
         sys.exit(1)
     reports = {str(kind): tops.report(Window(window), now, most) for kind, tops in kept.items()}
     if as_json:

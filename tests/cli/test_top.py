@@ -68,13 +68,22 @@ def test_as_many_as_wanted_as_json(keep, top):
     ]
 
 
-@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"damaged", "damaged")])
-def test_without_any_it_says_why(top, tmp_path, content, reason):
-    if content is not None:
-        (tmp_path / "tops").write_bytes(content)
+def test_without_any_it_says_what_that_may_mean(top):
+    done = top()
+    assert (done.code, done.out) == (1, "")
+    assert "No such file or directory; no averted leak was counted yet, or telemetry.tops is off" in done.err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(lambda path: path.write_bytes(b"damaged"), "damaged"), (lambda path: path.mkdir(), "Is a directory")],
+)
+def test_what_cannot_be_read_is_not_taken_for_missing(top, tmp_path, spoil, reason):
+    spoil(tmp_path / "tops")
     done = top()
     assert (done.code, done.out) == (1, "")
     assert reason in done.err
+    assert "telemetry.tops" not in done.err
 
 
 def test_a_window_that_there_is_not_is_wrong_use(top):
