@@ -15,7 +15,7 @@ from blackhole_guard.leaks.tallies import Tally
 from blackhole_guard.leaks.tops import Top
 from blackhole_guard.leaks.traffic import Counts
 from blackhole_guard.reserved.shapes import Shape
-from blackhole_guard.wire.codes import RRType
+from blackhole_guard.wire.codes import format_type
 from blackhole_guard.wire.names import format_name
 
 TOP = 10
@@ -167,7 +167,7 @@ def format_leak(leak: Leak) -> str:
     """Write a leak as one line: when, who to whom, which sink and block, what."""
     return (
         f"{datetime.fromtimestamp(leak.at, UTC):%H:%M:%S.%f} {_address(leak.sender)} > {_address(leak.server)} "
-        f"{leak.sink.value} {leak.block} {leak.shape.value} {_type_name(leak.qtype)} {format_name(leak.name)}"
+        f"{leak.sink.value} {leak.block} {leak.shape.value} {format_type(leak.qtype)} {format_name(leak.name)}"
     )
 
 
@@ -182,7 +182,7 @@ def leak_as_json(leak: Leak) -> dict[str, Any]:
         "block": leak.block,
         "shape": leak.shape.value,
         "name": format_name(leak.name),
-        "qtype": _type_name(leak.qtype),
+        "qtype": format_type(leak.qtype),
         "address": _address(leak.address),
         "client": _address(leak.client),
         "sender": _address(leak.sender),
@@ -192,7 +192,3 @@ def leak_as_json(leak: Leak) -> dict[str, Any]:
 
 def _address(octets: bytes | None) -> str | None:
     return None if octets is None else str(ip_address(octets))
-
-
-def _type_name(number: int) -> str:
-    return RRType(number).name if number in RRType.__members__.values() else f"TYPE{number}"

@@ -15,6 +15,7 @@ import click
 import dnslib
 from dnslib.label import DNSLabelError
 
+from blackhole_guard.wire.codes import format_type
 from blackhole_guard.wire.names import escape_text
 
 UDP_SIZE = 1232  # octets; never needs a fragment (RFC 9715)
@@ -182,15 +183,13 @@ def _flags(reply: dnslib.DNSRecord) -> list[str]:
     return [flag for flag in ("qr", "aa", "tc", "rd", "ra", "ad", "cd") if getattr(reply.header, flag)]
 
 
-def _type_name(number: int) -> str:
-    try:
-        return str(dnslib.QTYPE.get(number))
-    except dnslib.DNSError:
-        return f"TYPE{number}"
+def _format_type(number: int) -> str:
+    """Name a type as dnslib does, which knows more of them than we."""
+    return str(dnslib.QTYPE.forward.get(number) or format_type(number))
 
 
 def _text(rr: Any) -> str:
-    return escape_text(f"{rr.rname}\t{rr.ttl}\tIN\t{_type_name(rr.rtype)}\t{rr.rdata}".replace("\t", " "))
+    return escape_text(f"{rr.rname}\t{rr.ttl}\tIN\t{_format_type(rr.rtype)}\t{rr.rdata}".replace("\t", " "))
 
 
 def _short_lines(reply: dnslib.DNSRecord) -> list[str]:
@@ -211,7 +210,7 @@ def _as_json(reply: dnslib.DNSRecord, server: tuple[str, int], took: float) -> d
             {
                 "name": escape_text(str(rr.rname)),
                 "ttl": rr.ttl,
-                "type": _type_name(rr.rtype),
+                "type": _format_type(rr.rtype),
                 "data": escape_text(str(rr.rdata)),
             }
             for rr in records

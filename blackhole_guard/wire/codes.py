@@ -41,6 +41,14 @@ class RRType(IntEnum):
     CAA = 257
 
 
+def format_type(number: int) -> str:
+    """Name a record type: as the registry does, if it is one of `RRType`; else as `TYPE65280` (RFC 3597 section 5)."""
+    return _TYPE_NAMES.get(number) or f"TYPE{number}"
+
+
+_TYPE_NAMES = {int(each): each.name for each in RRType}
+
+
 class RRClass(IntEnum):
     """Classes (RFC 1035 section 3.2.4, RFC 2136 section 2.4)."""
 

@@ -118,6 +118,18 @@ def test_short_and_json(run):
     ]
 
 
+@pytest.mark.parametrize(("rtype", "data"), [("LOC", "52 22 23.000 N 4 53 32.000 E -2.00m"), ("TYPE65280", "\\# 1 00")])
+def test_types_have_their_name_or_their_number(run, rtype, data):
+    def reply(query: dns.message.Message, over_tcp: bool) -> list[bytes]:
+        response = answer(query)
+        response.answer = [dns.rrset.from_text(query.question[0].name, 300, "IN", rtype, data)]
+        return [response.to_wire()]
+
+    with serving(reply) as (server, _):
+        found = json.loads(run("query", "-x", "10.0.0.3", server, "--json").out)
+    assert [each["type"] for each in found["answer"]] == [rtype]
+
+
 def test_short_is_empty_where_there_is_no_answer_and_says_why_on_the_side(run):
     with serving(lambda query, _: [answer(query, dns.rcode.NXDOMAIN).to_wire()]) as (server, _):
         assert run("query", "-x", "10.0.0.4", server, "--short") == (0, "", "")
