@@ -174,6 +174,60 @@ def test_what_shows_nothing(lines):
     assert read_all(*lines) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "is_understood"),
+    [
+        (f"{BIND}query: www.example.com IN A + (10.0.0.53)", True),
+        (f"client 10.0.0.5#50161: view query: {QUERY}", True),
+        ("26-Nov-2026 07:31:50.446 resolver: debug 11: sending packet to 198.41.0.4#53", True),
+        (UNBOUND + "info: 10.0.0.5 www.example.com. A IN", True),
+        (UNBOUND + "reply: 10.0.0.5 www.example.com. A IN NOERROR 0.001779 0 116", True),
+        (UNBOUND + "info: resolving www.example.com. A IN", True),
+        ("Nov 26 07:31:50 ns1 unbound[88]: [88:a] query: 10.0.0.5 www.example.com. A IN", True),
+        ("Nov 26 07:31:50 gw dnsmasq[9]: query[A] www.example.com from 10.0.0.5", True),
+        ("dnsmasq: forwarded www.example.com to 8.8.8.8", True),
+        (RESOLVED + "Firing regular transaction 38041 for <www.example.com IN A> scope dns on eth0/*", True),
+        (RESOLVED + "Using DNS server 8.8.8.8 for transaction 38041.", True),
+        ("26-Nov-2026 07:31:50.446 general: info: zone example.com/IN: loaded serial 1", False),
+        (UNBOUND + "info: start of service (unbound 1.17.1).", False),
+        (UNBOUND + "notice: init module 0: iterator", False),
+        ("Nov 26 07:31:50 gw dnsmasq[9]: started, version 2.90 cachesize 150", False),
+        ("Nov 26 07:31:50 gw sshd[9]: Accepted publickey for root from 10.0.0.5 port 50161", False),
+        ("3.0.0.10.in-addr.arpa IN PTR web.example.com.", False),
+        (";3.0.0.10.in-addr.arpa. IN PTR", False),
+        ("http://example.com/?query: a b c", False),
+        ("", False),
+    ],
+)
+def test_a_line_is_understood_by_its_form_whatever_its_name(line, is_understood):
+    reader = LogReader(LogTimes(1_795_700_000, UTC))
+    assert reader.read(line.encode()) is None or QUERY in line
+    assert reader.has_understood is is_understood
+
+
+def test_a_log_of_several_programs_is_read_as_that():
+    assert read_all(
+        "Nov 26 07:31:50 ns1 named[7]: client @0x7f 10.0.0.6#1 (x): query: 3.0.0.10.in-addr.arpa IN PTR + (10.0.0.53)",
+        "Nov 26 07:31:50 ns1 unbound[88]: [88:0] info: 10.0.0.5 3.0.0.10.in-addr.arpa. PTR IN",
+        "Nov 26 07:31:51 ns1 unbound[88]: [88:0] info: sending query: 3.0.0.10.in-addr.arpa. PTR IN",
+        "Nov 26 07:31:51 ns1 unbound[88]: [88:0] debug: sending to target: <10.in-addr.arpa.> 192.175.48.6#53",
+        "Nov 26 07:31:51 ns1 dnsmasq[9]: forwarded 3.0.0.10.in-addr.arpa to 8.8.8.8",
+    ) == [
+        *possible("10.0.0.6"),
+        *possible("10.0.0.5"),
+        (Certainty.OBSERVED, pack_name(NAME), RRType.PTR, "10.0.0.5", "192.175.48.6"),  # Unbound's client
+        (Certainty.LIKELY, pack_name(NAME), RRType.PTR, None, "8.8.8.8"),
+    ]
+
+
+def test_dnsmasqs_types_without_a_name_are_numbers():
+    ((_, _, qtype, *_),) = read_all(
+        "dnsmasq[9]: query[type=65] 3.0.0.10.in-addr.arpa from 10.0.0.5",
+        "dnsmasq[9]: forwarded 3.0.0.10.in-addr.arpa to 8.8.8.8",
+    )
+    assert qtype == 65
+
+
 def test_a_query_and_its_reply_are_one():
     query = UNBOUND + "info: 10.0.0.5 3.0.0.10.in-addr.arpa. PTR IN"
     assert read_all(query, query + " NXDOMAIN 0.001779 0 116") == possible()
