@@ -4,21 +4,20 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 
 import click
-from rich.console import RenderableType
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from blackhole_guard.cli.leak_report import print_report, report_as_json
-from blackhole_guard.cli.scan_logs import scan_logs
+from blackhole_guard.cli.scan_logs import print_summary, tell
 from blackhole_guard.cli.terminal import make_console
 from blackhole_guard.leaks.captures import Evidence
-from blackhole_guard.leaks.evidence import EvidenceError, Via
+from blackhole_guard.leaks.evidence import EvidenceError, Leak, Via
 from blackhole_guard.leaks.leak_tops import WholeTops
 from blackhole_guard.leaks.libpcap import Libpcap, find_libpcap
+from blackhole_guard.leaks.log_files import NOT_UNDERSTOOD, FollowedLog, LogCounts, read_blocks, read_log
 from blackhole_guard.leaks.observed import Observed
 from blackhole_guard.leaks.traffic import Counts, Traffic
 from blackhole_guard.wire.names import escape_text
@@ -33,87 +32,120 @@ class _Found:
 
     observed: Observed[WholeTops] = field(default_factory=lambda: Observed(WholeTops))
     counts: Counts = field(default_factory=Counts)
+    log_counts: LogCounts = field(default_factory=LogCounts)
     problems: dict[str, str | None] = field(default_factory=dict)  # file -> what is wrong with it
     unread: int = 0  # files of which nothing could be read
+    is_complete: bool = True  # nobody has interrupted us
+    has_captures: bool = False  # among the files
+
+    @property
+    def leaks(self) -> int:
+        """Those that are proven, or likely."""
+        return sum(tally.leaks - tally.possible for tally in self.observed.tallies())
+
+    def add_and_tell(self, leak: Leak) -> None:
+        """Count a leak, and print it as it happens."""
+        self.observed.add(leak)
+        tell(leak)
+
+    @property
+    def exit_code(self) -> int:
+        """What `scan` ends with."""
+        if self.problems and self.unread == len(self.problems):
+            return 2
+        is_good = self.is_complete and not self.leaks and not any(self.problems.values())
+        return 0 if is_good else 1
 
 
 @click.command(
     help="Find leaks in captures: queries and updates that went to the blackhole servers, and who waited how long; "
     "or in query logs of BIND, Unbound, dnsmasq or systemd-resolved: what leaked, or may have. "
-    "FILE is pcap or pcapng, plain or compressed by gzip, bzip2 or xz, - is standard input; or text, plain or gzip. "
-    "Exit code 0: no leaks; 1: leaks, or a file that could not be read to its end; 2: nothing could be read."
+    "FILE is pcap or pcapng, or text, plain or compressed by gzip, bzip2 or xz; - is standard input. "
+    "Exit code 0: no leaks, but perhaps queries that may leak; 1: leaks, or a file that could not be read to its end; "
+    "2: nothing could be read, or understood."
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--follow", is_flag=True, help="Wait for more at the end of the only FILE, a query log.")
+@click.option(
+    "--follow", is_flag=True, help="Tell leaks as they are logged, and wait for more at the end of the only FILE."
+)
 @click.option("--without-libpcap", is_flag=True, help="Read in Python alone: slower, with the same result.")
 def command(files: tuple[str, ...], as_json: bool, follow: bool, without_libpcap: bool) -> None:
     """Read, print, and exit as the help says."""
-    logs = [file for file in files if _is_log(file, or_empty=follow)]
-    if logs and len(logs) < len(files):
-        what = f"{escape_text(logs[0])} is text, others are not"
-        raise click.UsageError(f"{what}: scan logs and captures one after the other")
-    if follow and not logs:
-        raise click.UsageError("--follow is for a query log")
-    if logs:
-        sys.exit(scan_logs(logs, follow=follow, as_json=as_json))
-    _scan_captures(files, as_json=as_json, without_libpcap=without_libpcap)
-
-
-def _is_log(file: str, *, or_empty: bool) -> bool:
-    """Say whether a file, unpacked, begins with text: what cannot be read is for the readers of captures to say."""
-    if file == _STDIN:
-        return False
-    try:
-        with _opened(file) as descriptor:
-            evidence = Evidence(descriptor)
-            start = evidence.start
-    except (EvidenceError, OSError):
-        return False
-    return evidence.format is None and b"\0" not in start and (bool(start) or or_empty)
-
-
-def _scan_captures(files: tuple[str, ...], *, as_json: bool, without_libpcap: bool) -> None:
-    """Read captures, print what they show, and exit."""
+    files = tuple(dict.fromkeys(files))  # what is named twice has not leaked twice
+    if follow and len(files) > 1:
+        raise click.UsageError("--follow follows one file")
     found = _Found()
     libpcap = None if without_libpcap else find_libpcap()
-    is_complete = True
     # What is kept is bounded and has no cycles: looking for some takes a tenth of the time.
     gc.disable()
     try:
         for file in files:
-            _scan(file, found, libpcap)
+            if follow:
+                _follow(file, found, is_quiet=as_json)
+            else:
+                _scan(file, found, libpcap)
     except KeyboardInterrupt:
-        is_complete = False
+        found.is_complete = False
     finally:
         gc.enable()
     for file, problem in found.problems.items():
         if problem is not None:
             click.echo(f"{escape_text(file)}: {escape_text(problem)}", err=True)
-    if not is_complete:
+    if not found.is_complete:
         click.echo("interrupted: this is what was found before", err=True)
-    if found.unread == len(files):
-        sys.exit(2)
+    if found.exit_code != 2:
+        _print(found, as_json=as_json)
+    sys.exit(found.exit_code)
+
+
+def _print(found: _Found, *, as_json: bool) -> None:
     if as_json:
-        report = report_as_json(found.observed, Via.CAPTURE, found.counts) | {
-            "files": found.problems,
-            "complete": is_complete,
-        }
+        report = report_as_json(found.observed, found.counts)
+        report["counts"]["lines"] = found.log_counts.lines
+        report |= {"files": found.problems, "complete": found.is_complete}
         click.echo(json.dumps(report, indent=2 if sys.stdout.isatty() else None))
-    else:
-        print_report(make_console(), found.observed, Via.CAPTURE, found.counts)
-    is_good = is_complete and not found.observed.total and not any(found.problems.values())
-    sys.exit(0 if is_good else 1)
+        return
+    console = make_console()
+    if found.has_captures:
+        print_report(console, found.observed, Via.CAPTURE, found.counts)
+    if found.log_counts.understood or not found.has_captures:
+        print_summary(console, found.observed, found.log_counts)
 
 
 def _scan(file: str, found: _Found, libpcap: Libpcap | None) -> None:
-    """Read one file; what is wrong with it is noted, and what was found before stands."""
+    """Read one file."""
+    with _noting_problems(file, found), _opened(file) as descriptor:
+        evidence = Evidence(descriptor)
+        with _progress(file, evidence):
+            _read(evidence, found, libpcap)
+
+
+def _follow(file: str, found: _Found, *, is_quiet: bool) -> None:
+    """Read a log until there is an end: that of a pipe, or SIGINT."""
+    with _noting_problems(file, found), _opened(file) as descriptor:
+        evidence = Evidence(descriptor)
+        if evidence.format is not None:
+            raise click.UsageError("--follow is for a query log")
+        if evidence.is_compressed and evidence.size is not None:
+            raise EvidenceError("a compressed file is not followed", is_started=False)
+        report = found.observed.add if is_quiet else found.add_and_tell
+        with suppress(KeyboardInterrupt):
+            if evidence.size is None:
+                read_log(read_blocks(evidence.read), evidence.newest, report, found.log_counts)
+            else:
+                with FollowedLog(file, descriptor) as log:
+                    read_log(log.blocks(), log.newest, report, found.log_counts)
+        if found.log_counts.lines and not found.log_counts.understood:
+            raise EvidenceError(NOT_UNDERSTOOD, is_started=False)
+
+
+@contextmanager
+def _noting_problems(file: str, found: _Found) -> Iterator[None]:
+    """Note what is wrong with a file; what was found before stands."""
     found.problems[file] = None
     try:
-        with _opened(file) as descriptor:
-            evidence = Evidence(descriptor)
-            with _progress(file, evidence):
-                _read(evidence, found, libpcap)
+        yield
     except EvidenceError as error:
         found.problems[file] = str(error)
         found.unread += not error.is_started
@@ -124,9 +156,14 @@ def _scan(file: str, found: _Found, libpcap: Libpcap | None) -> None:
 
 def _read(evidence: Evidence, found: _Found, libpcap: Libpcap | None) -> None:
     """Read evidence by its kind, which its first octets tell."""
-    if evidence.format is None:
-        raise EvidenceError("neither pcap nor pcapng", is_started=False)
-    _read_capture(evidence, found, libpcap)
+    if evidence.format is not None:
+        found.has_captures = True
+        _read_capture(evidence, found, libpcap)
+    elif evidence.is_text:
+        read_log(read_blocks(evidence.read), evidence.newest, found.observed.add, found.log_counts)
+    else:
+        what = "neither pcap nor pcapng, nor text" if evidence.start else "it is empty"
+        raise EvidenceError(what, is_started=False)
 
 
 def _read_capture(evidence: Evidence, found: _Found, libpcap: Libpcap | None) -> None:
@@ -154,23 +191,9 @@ def _opened(file: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-class _Reading(Progress):
-    """A bar that looks for itself how far a file was read: frames that matter may be hours apart."""
-
-    def __init__(self, file: str, evidence: Evidence, size: int) -> None:
-        self._evidence = evidence
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        super().__init__(*columns, console=make_console(errors=True), transient=True)
-        self._task = self.add_task(escape_text(os.path.basename(file), limit=40), total=size)
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """Draw, after a look."""
-        if self.tasks:
-            self.update(self._task, completed=self._evidence.position())
-        yield from super().get_renderables()
-
-
-def _progress(file: str, evidence: Evidence) -> _Reading | nullcontext[None]:
+def _progress(file: str, evidence: Evidence) -> AbstractContextManager[object]:
     if evidence.size is None or not sys.stderr.isatty():
         return nullcontext()
-    return _Reading(file, evidence, evidence.size)
+    from blackhole_guard.cli.scan_progress import Reading  # what draws takes longer to import than small files to read
+
+    return Reading(file, evidence, evidence.size)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from time import time
 
 from blackhole_guard.leaks import compression, pcap_files
 from blackhole_guard.leaks.compression import Decompressed, is_compressed, unpack
@@ -25,7 +26,7 @@ _CHUNK = 1 << 18  # octets
 
 
 class Evidence:
-    """A file that may be a capture, compressed or not; its first octets say what it is."""
+    """A file that may be a capture or a log, compressed or not; its first octets say what it is."""
 
     def __init__(self, descriptor: int) -> None:
         """Look at a file. `descriptor`: open for reading, at the file's beginning; it stays the caller's.
@@ -49,8 +50,8 @@ class Evidence:
         start = b""
         while len(start) < compression.MAGIC and (more := read(_CHUNK)):
             start += more
-        self._is_compressed = is_compressed(start)
-        if self._is_compressed:
+        self.is_compressed = is_compressed(start)
+        if self.is_compressed:
             return Decompressed(start, read).read
         return _after(start, self._descriptor)
 
@@ -58,6 +59,15 @@ class Evidence:
     def format(self) -> Format | None:
         """What capture it is; None: it is none."""
         return find_format(self.start)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it begins as a log may."""
+        return bool(self.start) and self.format is None and b"\0" not in self.start
+
+    def newest(self) -> float:
+        """Say when it was last written to, unix seconds; of a pipe that is now."""
+        return time() if self.size is None else os.fstat(self._descriptor).st_mtime
 
     def position(self) -> int:
         """Say how far it was read, in octets of `size`."""
@@ -81,7 +91,7 @@ class Evidence:
         """
         sifted = 0
         if libpcap is not None and self.size is not None:
-            sieve = _Sifting(libpcap, self._descriptor, is_compressed=self._is_compressed)
+            sieve = _Sifting(libpcap, self._descriptor, is_compressed=self.is_compressed)
             for frame in sieve.frames():
                 sifted += 1
                 yield frame

@@ -15,6 +15,8 @@ from the_libpcap import environment
 from bench import frames as made
 from blackhole_guard.wire.names import pack_name
 
+QUERY = "client @0x7f 10.0.0.5#50161 (x): query: 3.0.0.10.in-addr.arpa IN PTR + (10.0.0.53)\n"
+
 
 def exchange(number: int, *, name: str = "3.0.0.10.in-addr.arpa", client: str = "192.0.2.1", answered: bool = True):
     """Records of a query and its response."""
@@ -66,6 +68,7 @@ def test_json_has_it_all(run, capture):
     assert report["addresses"] == [{"address": "10.0.0.3", "count": 1, "error": 0}]
     assert report["pairs"] == [{"client": "192.0.2.1", "address": "10.0.0.3", "count": 1, "error": 0}]
     assert row["waited_seconds"] == pytest.approx(0.1, abs=1e-5)
+    assert (report["may_leak"], row["via"], row["likely"], row["may_leak"]) == (0, "capture", 0, 0)
 
 
 def test_no_leaks_are_good(run, capture):
@@ -93,17 +96,28 @@ def test_what_is_no_capture_is_wrong_use(run, tmp_path):
     done = run("scan", "picture.gif", "nowhere.pcap", ".")
     assert done.code == 2
     assert done.out == ""
-    assert "picture.gif: neither pcap nor pcapng" in done.err
+    assert "picture.gif: neither pcap nor pcapng, nor text" in done.err
     assert "nowhere.pcap: No such file" in done.err
     assert ".: Is a directory" in done.err
 
 
-def test_logs_and_captures_are_two_questions(run, capture, tmp_path):
-    (tmp_path / "named.log").write_text("a line\n")
-    done = run("scan", "named.log", capture(exchange(1)))
-    assert done.code == 2
-    assert "named.log is text, others are not: scan logs and captures one after the other" in done.err
+def test_logs_and_captures_are_one_result(run, capture, tmp_path):
+    (tmp_path / "named.log").write_text(QUERY)
+    done = run("scan", "--json", "named.log", capture(exchange(1)))
+    found = json.loads(done.out)
+    assert (done.code, found["leaks"], found["may_leak"]) == (1, 1, 1)
+    assert [row["via"] for row in found["blocks"]] == ["capture", "log"]
+    assert run("scan", "named.log", capture(exchange(1))).lines[-1] == "1 line, 1 finding"
+
+
+def test_what_is_followed_is_one_log(run, capture):
     assert run("scan", "--follow", capture(exchange(1))).code == 2
+    assert "--follow follows one file" in run("scan", "--follow", "a.log", "b.log").err
+
+
+def test_a_file_that_is_named_twice_counts_once(run, capture):
+    path = capture(exchange(1))
+    assert json.loads(run("scan", "--json", path, path).out)["leaks"] == 1
 
 
 def test_the_collector_is_as_it_was(run, capture):

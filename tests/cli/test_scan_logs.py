@@ -1,6 +1,11 @@
 """What `scan` prints of query logs."""
 
+import bz2
+import gzip
 import json
+import lzma
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -12,6 +17,15 @@ from blackhole_guard.cli.scan import command
 
 QUERY = "client @0x7f 10.0.0.5#50161 (x): query: {name} IN {qtype} + (10.0.0.53)\n"
 LEAK = "client @0x7f 10.0.0.5#50161 (x): RFC 1918 response from Internet for 3.0.0.10.in-addr.arpa\n"
+FORWARDED = (
+    "Nov 26 07:31:50 gw dnsmasq[9]: query[PTR] 3.0.0.10.in-addr.arpa from 10.0.0.5\n"
+    "Nov 26 07:31:50 gw dnsmasq[9]: forwarded 3.0.0.10.in-addr.arpa to 8.8.8.8\n"
+)
+# Who runs the tests in the background has SIGINT ignored, and its children with it.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from blackhole_guard.cli.scan import command; command()"
+)
 
 
 def scan(*words):
@@ -39,21 +53,129 @@ def test_a_summary_says_what_leaked_and_what_may(log):
     assert done.stdout.endswith("besides 1 query for a part of an address\n6 lines, 4 findings\n")
 
 
-def test_json(log):
-    done = scan(log, "--json")
+def test_json_is_one_object_as_that_of_captures(log):
+    found = json.loads(scan(log, "--json").stdout)
+    assert (found["leaks"], found["may_leak"], found["complete"]) == (1, 3, True)
+    assert (found["counts"]["lines"], found["files"]) == (6, {str(log): None})
+    (row,) = found["blocks"]
+    assert (row["via"], row["sink"], row["block"]) == ("log", "as112", "10.0.0.0/8")
+    assert (row["leaks"], row["likely"], row["may_leak"], row["minimised"]) == (1, 0, 3, 1)
+    for top, proven, number in zip(found["tops"], (True, False), (1, 3), strict=True):
+        assert (top["via"], top["proven"]) == ("log", proven)
+        assert top["clients"] == [{"client": "10.0.0.5", "count": number, "error": 0}]
+        assert top["pairs"] == [{"client": "10.0.0.5", "address": "10.0.0.3", "count": number, "error": 0}]
+    assert (row["first"], row["unanswered"], row["waited_seconds"]) == (None, None, None)  # no line has a time
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "leaks"),
+    [
+        (QUERY.format(name="www.example.com", qtype="A"), 0, (0, 0, 0)),
+        (QUERY.format(name="3.0.0.10.in-addr.arpa", qtype="PTR"), 0, (0, 0, 1)),  # that proves nothing
+        (FORWARDED, 1, (1, 1, 0)),
+        (LEAK, 1, (1, 0, 0)),
+    ],
+    ids=["nothing", "may leak", "likely", "leaked"],
+)
+def test_the_exit_code_says_whether_there_are_leaks(tmp_path, text, code, leaks):
+    path = tmp_path / "query.log"
+    path.write_text(text)
+    done = scan(path, "--json")
     found = json.loads(done.stdout)
-    assert (found["lines"], found["partial"]) == (6, 1)
-    assert {each["certainty"]: each["queries"] for each in found["leaks"]} == {"observed": 1, "possible": 3}
-    for kind, number in (("leaked", 1), ("may_leak", 3)):
-        assert found[kind]["clients"] == [{"client": "10.0.0.5", "count": number, "error": 0}]
-        assert found[kind]["pairs"] == [{"client": "10.0.0.5", "address": "10.0.0.3", "count": number, "error": 0}]
+    assert (done.exit_code, found["leaks"], found["may_leak"]) == (code, leaks[0], leaks[2])
+    assert sum(row["likely"] for row in found["blocks"]) == leaks[1]
 
 
-def test_nothing_found(tmp_path):
-    path = tmp_path / "named.log"
-    path.write_text("nothing\n")
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_log_is_read_as_what_it_is(log, tmp_path, pack):
+    packed = tmp_path / "packed"
+    packed.write_bytes(pack(log.read_bytes()))
+    done = scan(packed)
+    assert (done.exit_code, done.stdout) == (1, scan(log).stdout)
+    assert "a compressed file is not followed" in scan(packed, "--follow").stderr
+
+
+@pytest.mark.parametrize("pack", [bytes, bz2.compress])
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_log_may_come_by_a_pipe(log, pack, follow):
+    octets = pack(log.read_bytes())
+    command = [sys.executable, "-m", "blackhole_guard", "scan", *(["--follow"] if follow else [])]
+    done = subprocess.run([*command, "-"], input=octets, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stdout.endswith(b"6 lines, 4 findings\n")
+    assert (b"leaked: 3.0.0.10.in-addr.arpa. PTR for 10.0.0.5" in done.stdout) is follow
+
+
+def test_and_so_as_a_name_which_is_read_once(log, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen([sys.executable, "-m", "blackhole_guard", "scan", fifo], stdout=subprocess.PIPE) as process:
+        fifo.write_bytes(log.read_bytes())
+        out, _ = process.communicate(timeout=60)
+    assert out.endswith(b"6 lines, 4 findings\n")
+
+
+def test_text_that_is_no_query_log_is_not_called_clean(tmp_path):
+    path = tmp_path / "os-release"
+    path.write_text('NAME="Debian GNU/Linux"\nID=debian\n')
     done = scan(path)
-    assert (done.exit_code, done.stdout) == (0, "1 line, 0 findings\n")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "os-release: no line was understood: query logs of BIND, Unbound," in done.stderr
+
+
+def test_one_log_of_two_that_is_none_is_told_beside_what_was_found(log, tmp_path):
+    other = tmp_path / "other.log"
+    other.write_text("nothing\n")
+    done = scan(log, other)
+    assert done.exit_code == 1
+    assert "other.log: no line was understood" in done.stderr
+    assert done.stdout.endswith("7 lines, 4 findings\n")
+
+
+def test_an_empty_file_says_nothing(tmp_path):
+    path = tmp_path / "empty.log"
+    path.touch()
+    done = scan(path)
+    assert done.exit_code == 2
+    assert "empty.log: it is empty" in done.stderr
+
+
+def test_an_interrupted_scan_says_what_was_found_before(log):
+    words = [sys.executable, "-c", INTERRUPTIBLE, "-", "--json"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(log.read_bytes() * 2000)  # ten times what a pipe holds: most of it was read when this ends
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=60)
+    found = json.loads(out)
+    assert (process.returncode, found["complete"]) == (1, False)
+    assert found["leaks"] > 0
+    assert errors == b"interrupted: this is what was found before\n"
+
+
+def test_what_is_followed_in_vain_is_not_called_clean():
+    words = [sys.executable, "-c", INTERRUPTIBLE, "--follow", "-"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"nothing\n" * 100_000)
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, b"")
+    assert errors.startswith(b"-: no line was understood")
+
+
+def test_a_bar_is_for_terminals(log):
+    log.write_bytes(log.read_bytes() * 2000)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "blackhole_guard", "scan", log]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, timeout=60)
+    os.close(theirs)
+    drawn = os.read(ours, 65536)
+    os.close(ours)
+    assert b"named.log" in drawn
+    assert done.stdout.endswith(b"12,000 lines, 8,000 findings\n")
 
 
 def test_nothing_to_read(tmp_path):
@@ -67,10 +189,7 @@ def test_one_file_only_is_followed(tmp_path):
 
 
 def test_follow_tells_leaks_as_they_happen_through_a_rotation_and_ends_with_a_summary(log):
-    # Who runs the tests in the background has SIGINT ignored, and its children with it.
-    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    program += "from blackhole_guard.cli.scan import command; command()"
-    words = [sys.executable, "-c", program, str(log), "--follow"]
+    words = [sys.executable, "-c", INTERRUPTIBLE, str(log), "--follow"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -1,6 +1,6 @@
-"""Logs at rest and on the move: their ends, rotations, compression."""
+"""Logs at rest and on the move: their lines' ends, rotations."""
 
-import gzip
+import io
 import os
 import threading
 from itertools import chain, takewhile
@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from blackhole_guard.leaks import log_files
 from blackhole_guard.leaks.evidence import Certainty, EvidenceError
-from blackhole_guard.leaks.log_files import LogCounts, LogFile, read_log
+from blackhole_guard.leaks.log_files import FollowedLog, LogCounts, read_lines, read_log
 from blackhole_guard.leaks.query_logs import LONGEST_LINE
 
 LINE = b"client @0x7f 10.0.0.5#50161 (3.0.0.10.in-addr.arpa): query: 3.0.0.10.in-addr.arpa IN PTR + (10.0.0.53)"
 
 
-def read(path):
-    with LogFile(str(path)) as log:
-        return list(chain.from_iterable(log.lines()))
+def read(octets):
+    return list(chain.from_iterable(read_lines(io.BytesIO(octets).read)))
 
 
 @pytest.fixture
@@ -38,46 +37,25 @@ def path(tmp_path):
         (b"x" * 3_000_000 + b"\ntwo\n" + b"y" * 3_000_000, [b"x" * LONGEST_LINE, b"two", b"y" * LONGEST_LINE]),
     ],
 )
-@pytest.mark.parametrize("packed", [False, True])
-def test_the_lines_of_a_file(path, content, lines, packed):
-    path.write_bytes(gzip.compress(content) if packed else content)
-    assert [line[:LONGEST_LINE] for line in read(path)] == lines
-
-
-def test_a_compressed_file_of_several_members(path):
-    path.write_bytes(gzip.compress(b"one\ntw") + gzip.compress(b"o\n"))
-    assert read(path) == [b"one", b"two"]
-
-
-@pytest.mark.parametrize("damage", [lambda octets: octets[:-9], lambda octets: octets[:40] + b"\xff" * 40])
-def test_a_damaged_one_is_told_after_what_was_read(path, damage):
-    path.write_bytes(damage(gzip.compress(os.urandom(500) + b"\n" + os.urandom(500))))
-    with LogFile(str(path)) as log, pytest.raises(EvidenceError):
-        list(log.lines())
-
-
-def test_a_compressed_file_is_not_followed(path):
-    path.write_bytes(gzip.compress(b"one\n"))
-    with LogFile(str(path)) as log, pytest.raises(EvidenceError, match="not followed"):
-        next(log.lines(follow=True))
+def test_the_lines_of_a_file(content, lines):
+    assert [line[:LONGEST_LINE] for line in read(content)] == lines
 
 
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), max_size=30), st.integers(1, 50))
-def test_where_blocks_end_makes_no_difference(tmp_path_factory, lines, size):
-    path = tmp_path_factory.mktemp("log") / "x.log"
-    path.write_bytes(b"|" + b"".join(line + b"\n" for line in lines))
+def test_where_blocks_end_makes_no_difference(lines, size):
+    octets = b"|" + b"".join(line + b"\n" for line in lines)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_files, "_BLOCK", size)
-        expected = [b"|" + lines[0], *lines[1:]] if lines else [b"|"]
-        assert read(path) == expected
+        assert read(octets) == ([b"|" + lines[0], *lines[1:]] if lines else [b"|"])
 
 
 class Followed:
     """A log that is followed, a turn at a time."""
 
     def __init__(self, path):
-        self.log = LogFile(str(path))
-        self._turns = self.log.lines(follow=True)
+        with path.open("rb") as file:
+            self.log = FollowedLog(str(path), file.fileno())
+        self._turns = self.log.lines()
 
     def new_lines(self):
         """What there is now."""
@@ -117,19 +95,62 @@ def test_and_one_that_truncates_it(path):
     assert followed.new_lines() == [b"three"]
 
 
-def test_leaks_are_reported_and_lines_counted(path):
-    path.write_bytes(b"nothing\n" + LINE + b"\n" + LINE.replace(b"3.0.0.10.in-addr.arpa", b"www.example.com") + b"\n")
-    leaks, counts = [], LogCounts()
-    with LogFile(str(path)) as log:
-        read_log(log, leaks.append, counts)
-        assert log.position() == log.size
-    assert (counts.lines, counts.leaks) == (3, 1)
-    assert [leak.certainty for leak in leaks] == [Certainty.POSSIBLE]
+@pytest.mark.parametrize("truncate", [False, True], ids=["renamed", "truncated"])
+def test_a_last_line_that_was_not_ended_is_a_line_once_there_is_another_file(path, truncate):
+    path.write_bytes(b"one\ntwo\nthree")
+    followed = Followed(path)
+    assert followed.new_lines() == [b"one", b"two"]
+    if not truncate:
+        path.rename(path.with_suffix(".1"))
+    path.write_bytes(b"four\n")
+    assert followed.new_lines() == [b"three", b"four"]
 
 
-def test_a_pipe_without_a_writer_does_not_hold_us_up(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    thread = threading.Thread(target=read, args=(tmp_path / "pipe",))
+def test_a_successor_that_is_a_pipe_does_not_hold_us_up(path):
+    path.write_bytes(b"one\n")
+    followed = Followed(path)
+    assert followed.new_lines() == [b"one"]
+    path.unlink()
+    os.mkfifo(path)
+    thread = threading.Thread(target=followed.new_lines)
     thread.start()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def read_all(octets):
+    """The leaks and the counts of a log."""
+    leaks, counts = [], LogCounts()
+    read_log(read_lines(io.BytesIO(octets).read), lambda: 0.0, leaks.append, counts)
+    return leaks, counts
+
+
+ELSEWHERE = LINE.replace(b"3.0.0.10.in-addr.arpa", b"www.example.com")
+
+
+def test_leaks_are_reported_and_lines_counted():
+    leaks, counts = read_all(b"nothing\n" + LINE + b"\n" + ELSEWHERE + b"\n")
+    assert (counts.lines, counts.understood) == (3, 1)
+    assert [leak.certainty for leak in leaks] == [Certainty.POSSIBLE]
+
+
+def test_a_log_of_other_names_is_one_without_leaks():
+    assert read_all(ELSEWHERE)[0] == []
+
+
+@pytest.mark.parametrize("octets", [b"", b"\n", b"nothing\n", b"3.0.0.10.in-addr.arpa\n" * 3])
+def test_where_no_line_is_understood_nothing_is_known(octets):
+    with pytest.raises(EvidenceError, match="no line was understood") as caught:
+        read_all(octets)
+    assert not caught.value.is_started
+
+
+def test_what_was_read_before_damage_stands():
+    def lines():
+        yield [LINE, LINE]
+        raise EvidenceError("damaged")
+
+    leaks, counts = [], LogCounts()
+    with pytest.raises(EvidenceError, match="damaged"):
+        read_log(lines(), lambda: 0.0, leaks.append, counts)
+    assert (len(leaks), counts.lines, counts.understood) == (2, 2, 1)
