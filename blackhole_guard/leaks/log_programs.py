@@ -7,9 +7,9 @@ must remember from one line to the next. What a line costs is in proportion to i
 import re
 from typing import Protocol
 
-from blackhole_guard.leaks.dnstap_join import is_public
 from blackhole_guard.leaks.evidence import Certainty
 from blackhole_guard.leaks.log_lines import NOTHING, Question, Shown, Sightings, make_question, parse_address, remember
+from blackhole_guard.reserved.registry import is_public_address
 from blackhole_guard.reserved.sinks import find_sink
 
 
@@ -189,7 +189,7 @@ class DnsmasqLines:
         if len(words) < 3 or words[1] != "to" or (server := parse_address(words[2])) is None:
             return None
         question = make_question(words[0], "PTR", "IN")
-        if question is None or not is_public(server):
+        if question is None or not is_public_address(server):
             return NOTHING
         question = self._questions.get(question.name, question)
         return self._sightings.see(question, Certainty.LIKELY, line, server=server)
@@ -229,6 +229,6 @@ class ResolvedLines:
         if server is None:
             return None
         question = self._transactions.get(number.strip().rstrip("."))
-        if question is None or not is_public(server):
+        if question is None or not is_public_address(server):
             return NOTHING
         return self._sightings.see(question, Certainty.LIKELY, line, server=server)

@@ -67,6 +67,7 @@ NODATA_NAMES = frozenset((pack_name("_dns.resolver.arpa"),))
 # Addresses that have a PTR `localhost.` unless a map says otherwise (RFC 6303 sections 4.2 and 4.3).
 LOCALHOST = (bytes((127, 0, 0, 1)), bytes(15) + b"\x01")
 
+_UNIQUE_LOCAL = b"\xfc\xfd"  # first octets of fc00::/7 (RFC 4193 section 3.1); the registry has its second half only
 _BY_APEX = {zone.apex: zone for zone in ZONES}
 _BY_NETWORK = {zone.network: zone for zone in ZONES if zone.network is not None}
 _BLOCK_NETWORKS = {ip_network(block): block for block in BLOCKS if "/" in block}
@@ -98,6 +99,11 @@ def is_reserved_address(address: bytes) -> bool:
     starts = _STARTS[len(address)]
     at = bisect_right(starts, address)
     return at > 0 and address <= _ENDS[starts[at - 1]]
+
+
+def is_public_address(address: bytes) -> bool:
+    """Say whether an address of 4 or 16 octets is one outside: not loopback, private, link-local or the like."""
+    return not (len(address) == 16 and address[0] in _UNIQUE_LOCAL) and not is_reserved_address(address)
 
 
 def find_block(network: Block) -> str | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blackhole_guard.leaks.askers import Askers
-from blackhole_guard.leaks.dnstap_join import Tracer, is_public
+from blackhole_guard.leaks.dnstap_join import Tracer
 from blackhole_guard.leaks.evidence import Certainty, Via
 from blackhole_guard.reserved.registry import Sink
 from blackhole_guard.reserved.shapes import Shape
@@ -241,15 +241,6 @@ def test_frames_are_counted_by_kind(rig):
     rig.take(frame("CLIENT_QUERY"), frame("CLIENT_QUERY", "www.example.com"), frame("RESOLVER_QUERY"), b"\xff")
     counted = {kind: number for kind, number in rig.tracer.frames.items() if number}
     assert (counted, rig.tracer.malformed) == ({"client_query": 2, "resolver_query": 1}, 1)
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [("8.8.8.8", True), ("2001:4860:4860::8888", True), ("172.31.255.255", False), ("172.32.0.1", True)]
-    + [(each, False) for each in ("127.0.0.53", "::1", "fe80::1", "fd00::1", "fc00::1", "169.254.1.1", "0.0.0.0")],
-)
-def test_which_servers_are_outside(address, public):
-    assert is_public(ip_address(address).packed) is public
 
 
 @given(

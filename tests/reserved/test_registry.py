@@ -20,6 +20,7 @@ from blackhole_guard.reserved.registry import (
     find_block,
     find_reserved_name,
     find_reserved_network,
+    is_public_address,
     is_reserved,
     is_reserved_address,
 )
@@ -321,3 +322,12 @@ EDGES = [
 def test_an_address_is_reserved_if_its_name_is_in_a_row(address):
     in_a_row = find_reserved_name(reverse_name(address.packed)) is not None
     assert is_reserved_address(address.packed) is in_a_row
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [("8.8.8.8", True), ("2001:4860:4860::8888", True), ("172.31.255.255", False), ("172.32.0.1", True)]
+    + [(each, False) for each in ("127.0.0.53", "::1", "fe80::1", "fd00::1", "fc00::1", "169.254.1.1", "0.0.0.0")],
+)
+def test_which_addresses_are_outside(address, public):
+    assert is_public_address(ip_address(address).packed) is public
