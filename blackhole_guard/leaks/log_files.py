@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from blackhole_guard.leaks.evidence import EvidenceError, Report, judge
 from blackhole_guard.leaks.log_times import LogTimes
-from blackhole_guard.leaks.query_logs import LONGEST_LINE, LogReader
+from blackhole_guard.leaks.query_logs import LONGEST_LINE, LogReader, pick_lines
 
-_BLOCK = 1 << 20  # octets
+_BLOCK = 1 << 18  # octets
 NOT_UNDERSTOOD = "no line was understood: query logs of BIND, Unbound, dnsmasq and systemd-resolved can be read"
 _PAUSE = 0.25  # seconds between looks at a file that has no more to read
 
@@ -27,43 +27,42 @@ class LogCounts:
 
 
 class _Lines:
-    """Cuts octets into lines, without their ends; what is too long is cut."""
+    """Makes whole lines of octets, each with its end; what is too long is cut."""
 
     def __init__(self) -> None:
         self._rest = b""  # of a line whose end has not come
         self._is_skipping = False  # the rest of a line that is too long
 
-    def cut(self, block: bytes) -> list[bytes]:
+    def complete(self, block: bytes) -> bytes:
         """Give the lines that a block completes."""
-        lines = block.split(b"\n")
-        lines[0] = self._rest + lines[0]
-        rest = lines.pop()
-        if lines and self._is_skipping:
-            del lines[0]
-            self._is_skipping = False
-        if len(rest) > LONGEST_LINE and not self._is_skipping:
-            lines.append(rest[:LONGEST_LINE])
+        if self._is_skipping:
+            _, end, block = block.partition(b"\n")
+            self._is_skipping = not end
+        lines, end, rest = (self._rest + block).rpartition(b"\n")
+        if len(rest) > LONGEST_LINE:
+            lines, end, rest = lines + end + rest[:LONGEST_LINE], b"\n", b""
             self._is_skipping = True
-        self._rest = b"" if self._is_skipping else rest
-        return lines
+        self._rest = rest
+        return lines + end
 
-    def end(self) -> list[bytes]:
-        """Give what stands behind the last line's end: no more comes. Then another file may begin."""
-        rest = [self._rest] if self._rest else []
+    def end(self) -> bytes:
+        """Give what stands behind the last line's end as a line: no more comes. Then another file may begin."""
+        rest = self._rest + b"\n" if self._rest else b""
         self._rest, self._is_skipping = b"", False
         return rest
 
 
-def read_lines(read: Callable[[int], bytes]) -> Iterator[list[bytes]]:
-    """Read lines, some at a time, without their ends; what is too long is cut.
+def read_blocks(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Read whole lines, many at a time, each with its end (the last one of a file, too); what is too long is cut.
 
     Args:
         read: gives up to so many octets; none: the end. What it raises is raised.
     """
     lines = _Lines()
     while block := read(_BLOCK):
-        yield lines.cut(block)
-    yield lines.end()
+        yield lines.complete(block)
+    if rest := lines.end():
+        yield rest
 
 
 class FollowedLog:
@@ -93,8 +92,8 @@ class FollowedLog:
         """Say when it was last written to, unix seconds."""
         return os.fstat(self._descriptor).st_mtime
 
-    def lines(self) -> Iterator[list[bytes]]:
-        """Read lines as `read_lines` does, for ever; an empty list says that there is nothing now.
+    def blocks(self) -> Iterator[bytes]:
+        """Read lines as `read_blocks` does, for ever; an empty block says that there is nothing now.
 
         Raises:
             OSError: it cannot be read.
@@ -103,11 +102,11 @@ class FollowedLog:
         while True:
             block = os.read(self._descriptor, _BLOCK)
             self._position += len(block)
-            yield lines.cut(block)
+            yield lines.complete(block)
             if not block:
                 time.sleep(_PAUSE)
-                if self._find_successor():
-                    yield lines.end()  # of a line that its writer did not end
+                if self._find_successor() and (rest := lines.end()):
+                    yield rest  # of a line that its writer did not end
 
     def _find_successor(self) -> bool:
         """Look whether another file has taken the place of this one, or it begins anew."""
@@ -127,11 +126,11 @@ class FollowedLog:
         return True
 
 
-def read_log(lines: Iterable[list[bytes]], newest: Callable[[], float], report: Report, counts: LogCounts) -> None:
+def read_log(blocks: Iterable[bytes], newest: Callable[[], float], report: Report, counts: LogCounts) -> None:
     """Read one log and report the leaks that it shows.
 
     Args:
-        lines: as `read_lines` gives them; what that raises is raised, and what was reported before stands.
+        blocks: as `read_blocks` gives them; what that raises is raised, and what was reported before stands.
         newest: says when the log was last written to, unix seconds.
         counts: is kept up to date, so that whoever interrupts this knows how far it came.
     Raises:
@@ -140,11 +139,12 @@ def read_log(lines: Iterable[list[bytes]], newest: Callable[[], float], report: 
     times = LogTimes(newest())
     reader = LogReader(times)
     try:
-        for some in lines:
-            if some:
+        for block in blocks:
+            if block:
                 times.set_newest(newest())
-            counts.lines += len(some)
-            for line in some:
+            counts.lines += block.count(b"\n")
+            # Until a line was understood each one is looked at, whatever it is about.
+            for line in pick_lines(block) if reader.has_understood else block.split(b"\n")[:-1]:
                 found = reader.read(line)
                 leak = None if found is None else judge(found.sighting, found.certainty)
                 if leak is not None:

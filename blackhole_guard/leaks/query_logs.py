@@ -15,9 +15,23 @@ from blackhole_guard.leaks.log_programs import BindLines, DnsmasqLines, ProgramL
 from blackhole_guard.leaks.log_times import LogTimes
 
 LONGEST_LINE = 8192  # octets; what is behind them is not looked at
-# Parts of the lines that matter; all others are given up at once. Those of the second kind have no name in them.
-_NAMED = b"arpa"
-_NAMELESS = (b"sending packet to ", b"sending to target: ", b"Using DNS server ")
+# Parts of the lines that matter, in lower case: a name's, then those of lines that have no name in them.
+_TELLING = (b"arpa", b"sending packet to ", b"sending to target: ", b"using dns server ")
+
+
+def pick_lines(block: bytes) -> list[bytes]:
+    """Of whole lines, each with its end, give those that may show something, in their order and without their ends.
+
+    Most lines of most logs are about other names: this is all that they cost, a tenth of a look at each by itself.
+    """
+    lowered, ends = block.lower(), dict[int, int]()  # by where a line begins
+    for part in _TELLING:
+        position = lowered.find(part)
+        while position >= 0:
+            end = block.find(b"\n", position)
+            ends[block.rfind(b"\n", 0, position) + 1] = end
+            position = lowered.find(part, end)
+    return [block[start : ends[start]] for start in sorted(ends)]
 
 
 class LogReader:
@@ -39,8 +53,6 @@ class LogReader:
         """Read one line, with or without its end; None: it shows nothing."""
         if len(line) > LONGEST_LINE:
             line = line[:LONGEST_LINE]
-        if self.has_understood and not _matters(line):
-            return None
         text = line.decode("ascii", "replace")
         for program in self._programs:
             shown = program.read(text)
@@ -48,8 +60,3 @@ class LogReader:
                 self.has_understood = True
                 return shown.sighting
         return None
-
-
-def _matters(line: bytes) -> bool:
-    """Say whether a line may be about a reserved name."""
-    return _NAMED in line or any(part in line for part in _NAMELESS) or _NAMED in line.lower()

@@ -3,7 +3,7 @@
 import io
 import os
 import threading
-from itertools import chain, takewhile
+from itertools import takewhile
 
 import pytest
 from hypothesis import given
@@ -11,14 +11,21 @@ from hypothesis import strategies as st
 
 from blackhole_guard.leaks import log_files
 from blackhole_guard.leaks.evidence import Certainty, EvidenceError
-from blackhole_guard.leaks.log_files import FollowedLog, LogCounts, read_lines, read_log
+from blackhole_guard.leaks.log_files import FollowedLog, LogCounts, read_blocks, read_log
 from blackhole_guard.leaks.query_logs import LONGEST_LINE
 
 LINE = b"client @0x7f 10.0.0.5#50161 (3.0.0.10.in-addr.arpa): query: 3.0.0.10.in-addr.arpa IN PTR + (10.0.0.53)"
 
 
 def read(octets):
-    return list(chain.from_iterable(read_lines(io.BytesIO(octets).read)))
+    return lines_of(read_blocks(io.BytesIO(octets).read))
+
+
+def lines_of(blocks):
+    """The lines of whole blocks: each has its end."""
+    octets = b"".join(blocks)
+    assert not octets or octets.endswith(b"\n")
+    return octets.split(b"\n")[:-1]
 
 
 @pytest.fixture
@@ -55,13 +62,13 @@ class Followed:
     def __init__(self, path):
         with path.open("rb") as file:
             self.log = FollowedLog(str(path), file.fileno())
-        self._turns = self.log.lines()
+        self._turns = self.log.blocks()
 
     def new_lines(self):
         """What there is now."""
         seen = [*takewhile(bool, self._turns)]
         seen += takewhile(bool, self._turns)  # once more: a look for a successor lies between
-        return [*chain.from_iterable(seen)]
+        return lines_of(seen)
 
 
 def test_a_log_is_followed_while_it_grows(path):
@@ -121,7 +128,7 @@ def test_a_successor_that_is_a_pipe_does_not_hold_us_up(path):
 def read_all(octets):
     """The leaks and the counts of a log."""
     leaks, counts = [], LogCounts()
-    read_log(read_lines(io.BytesIO(octets).read), lambda: 0.0, leaks.append, counts)
+    read_log(read_blocks(io.BytesIO(octets).read), lambda: 0.0, leaks.append, counts)
     return leaks, counts
 
 
@@ -146,11 +153,11 @@ def test_where_no_line_is_understood_nothing_is_known(octets):
 
 
 def test_what_was_read_before_damage_stands():
-    def lines():
-        yield [LINE, LINE]
+    def blocks():
+        yield LINE + b"\n" + LINE + b"\n"
         raise EvidenceError("damaged")
 
     leaks, counts = [], LogCounts()
     with pytest.raises(EvidenceError, match="damaged"):
-        read_log(lines(), lambda: 0.0, leaks.append, counts)
+        read_log(blocks(), lambda: 0.0, leaks.append, counts)
     assert (len(leaks), counts.lines, counts.understood) == (2, 2, 1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blackhole_guard.leaks.evidence import Certainty, Via, judge
 from blackhole_guard.leaks.log_times import LogTimes
-from blackhole_guard.leaks.query_logs import LONGEST_LINE, LogReader
+from blackhole_guard.leaks.query_logs import LONGEST_LINE, LogReader, pick_lines
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import pack_name
 
@@ -278,6 +278,32 @@ def test_any_lines_show_something_or_nothing(lines):
         found = reader.read(line)
         if found is not None:
             judge(found.sighting, found.certainty)
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from((*PARTS, "USING dns server ", "ARPA", "ar", "pa")) | st.text(max_size=3), max_size=6)
+        .map(lambda parts: "".join(parts).encode())
+        .filter(lambda line: b"\n" not in line),
+        max_size=12,
+    )
+)
+def test_lines_are_picked_by_their_parts_in_their_order(lines):
+    parts = (b"arpa", b"sending packet to ", b"sending to target: ", b"using dns server ")
+    expected = [line for line in lines if any(part in line.lower() for part in parts)]
+    assert pick_lines(b"".join(line + b"\n" for line in lines)) == expected
+
+
+def test_lines_that_are_not_picked_show_nothing():
+    assert pick_lines(b"") == pick_lines(b"\n\n") == []
+    lines = [
+        f"{BIND}{QUERY}",
+        f"{BIND}{QUERY}".replace(NAME, "www.example.com"),
+        "",
+        f"{UNBOUND}info: 10.0.0.5 x. A IN",
+    ]
+    assert pick_lines("".join(line + "\n" for line in lines).encode()) == [lines[0].encode()]
+    assert read_all(*lines) == read_all(lines[0])
 
 
 @pytest.mark.parametrize("part", PARTS)
