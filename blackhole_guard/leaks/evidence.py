@@ -81,6 +81,9 @@ class Sighting(NamedTuple):
     server: bytes | None = None
 
 
+_OBSERVED = Certainty.OBSERVED  # looked up once: that takes longer than all else that is done with it
+
+
 def judge(sighting: Sighting, certainty: Certainty) -> Leak | None:
     """Say what leak a sighting is; None: it is none.
 
@@ -90,29 +93,18 @@ def judge(sighting: Sighting, certainty: Certainty) -> Leak | None:
     Args:
         certainty: what this kind of evidence proves where `server` is no sink; a sink's address proves more.
     """
-    if sighting.qclass != RRClass.IN or is_probe(sighting.name):
-        return None
-    kind = _classify(sighting.name, sighting.qtype, sighting.is_update)
+    at, via, name, qtype, qclass, is_update, client, sender, server = sighting
+    kind = classify(name, qtype, qclass, is_update)
     if kind is None:
         return None
-    sink = None if sighting.server is None else find_sink(sighting.server)
-    return Leak(
-        at=sighting.at,
-        via=sighting.via,
-        certainty=certainty if sink is None else Certainty.OBSERVED,
-        block=kind.block,
-        sink=kind.sink if sink is None else sink,
-        shape=kind.shape,
-        name=sighting.name,
-        qtype=sighting.qtype,
-        address=kind.address,
-        client=sighting.client,
-        sender=sighting.sender,
-        server=sighting.server,
-    )
+    block, sink, shape, address = kind
+    reached = None if server is None else find_sink(server)
+    if reached is not None:
+        sink, certainty = reached, _OBSERVED
+    return Leak(at, via, certainty, block, sink, shape, name, qtype, address, client, sender, server)
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """What the name and the type of a query say: the fields of `Leak` of the same names; `sink` is the block's."""
 
     block: str
@@ -122,9 +114,12 @@ class _Kind(NamedTuple):
 
 
 @lru_cache(16_384)  # the same few addresses are looked up all the time, and a name takes 6 us; entries take 500 octets
-def _classify(name: bytes, qtype: int, is_update: bool) -> _Kind | None:
+def classify(name: bytes, qtype: int, qclass: int, is_update: bool) -> Kind | None:
+    """Say what a query (name: wire form, lower case) would be if it reached a sink; None: it is no leak anywhere."""
+    if qclass != RRClass.IN:
+        return None
     zone = find_reserved_name(name)
-    if zone is None or (qtype == RRType.DS and name == zone.apex):
+    if zone is None or is_probe(name) or (qtype == RRType.DS and name == zone.apex):
         return None
     if is_update:
         shape = Shape.UPDATE
@@ -132,4 +127,4 @@ def _classify(name: bytes, qtype: int, is_update: bool) -> _Kind | None:
         shape = Shape.PARTIAL  # a resolver's step into the zone; here, unlike at a server of ours, mostly resolvers ask
     else:
         shape = find_shape(name, qtype, apex=zone.apex, cut=None)
-    return _Kind(zone.block, zone.sink, shape, parse_reverse_name(name))
+    return Kind(zone.block, zone.sink, shape, parse_reverse_name(name))

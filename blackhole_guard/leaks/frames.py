@@ -78,6 +78,8 @@ UNTYPED: Mapping[int, int] = {
     LinkType.IPV6: 0,
 }
 
+_KNOWN = frozenset((*TYPED, *UNTYPED))
+
 _TCP, _UDP = 6, 17
 _IPV6_FRAGMENT, _IPV6_AUTHENTICATION = 44, 51
 # RFC 8200 section 4.1: hop-by-hop, routing, destination options; with RFC 6275 (mobility), RFC 7401 (HIP), RFC 5533
@@ -94,38 +96,35 @@ _MORE_FRAGMENTS, _FRAGMENT_OFFSET = 0x2000, 0x1FFF
 
 def is_known(link_type: int) -> bool:
     """Say whether frames of a link type can be read."""
-    return link_type in TYPED or link_type in UNTYPED
+    return link_type in _KNOWN
 
 
 def find_ip(link_type: int, octets: bytes) -> int | None:
     """Find where the IP header begins; None: there is none. Its whole fixed part is there."""
-    start = UNTYPED.get(link_type)
-    if start is not None:
+    typed = TYPED.get(link_type)
+    if typed is None:
+        start = UNTYPED.get(link_type, len(octets))
         version = octets[start] >> 4 if start < len(octets) else 0
     else:
-        typed = _find_typed(link_type, octets)
-        if typed is None:
+        where, start = typed
+        ethertype = octets[where : where + 2]
+        if ethertype in TAGS:
+            start, ethertype = _skip_tags(octets, start)
+        version = _VERSIONS.get(ethertype, 0)
+        if start >= len(octets) or octets[start] >> 4 != version:  # the EtherType and IP itself must name the same
             return None
-        start, version = typed
     header = _HEADERS.get(version)
     return start if header is not None and start + header <= len(octets) else None
 
 
-def _find_typed(link_type: int, octets: bytes) -> tuple[int, int] | None:
-    """Where IP begins behind an EtherType, and the version that both must name."""
-    if link_type not in TYPED:
-        return None
-    where, start = TYPED[link_type]
-    ethertype = octets[where : where + 2]
-    tags = 0
-    while ethertype in TAGS and tags < MAX_TAGS:
+def _skip_tags(octets: bytes, start: int) -> tuple[int, bytes]:
+    """Where the first tag's content begins -> where that of the last one does, and its EtherType."""
+    ethertype, tags = b"", 0
+    while tags < MAX_TAGS and (not tags or ethertype in TAGS):
         # A tag is two octets of priority and VLAN, then the type of what follows.
         ethertype = octets[start + 2 : start + 4]
         start, tags = start + 4, tags + 1
-    version = _VERSIONS.get(ethertype)
-    if version is None or start >= len(octets) or octets[start] >> 4 != version:
-        return None
-    return start, version
+    return start, ethertype
 
 
 def parse_segment(link_type: int, octets: bytes) -> Segment | None:

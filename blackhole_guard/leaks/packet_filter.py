@@ -64,9 +64,12 @@ def is_to_or_from_a_sink(link_type: int, octets: bytes) -> bool:
     if start is None:
         return False
     version = octets[start] >> 4
-    size = 4 if version == 4 else 16
-    return any(
-        find_sink(octets[start + address : start + address + size]) is not None for address in _ADDRESSES[version]
+    source, destination = _ADDRESSES[version]
+    size = destination - source
+    source, destination = start + source, start + destination
+    return (
+        find_sink(octets[destination : destination + size]) is not None
+        or find_sink(octets[source : source + size]) is not None
     )
 
 

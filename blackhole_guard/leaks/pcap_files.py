@@ -49,6 +49,8 @@ _VERSION = (2, 4)
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 _BLOCK_HEADER, _BLOCK_TRAILER = 8, 4
+_PACKET_HEADER = 28  # of a block of kind 6, with the block's own
+_LEAST_PACKET = _PACKET_HEADER + _BLOCK_TRAILER
 _OPTION_END, _OPTION_RESOLUTION, _OPTION_OFFSET = 0, 9, 14
 
 
@@ -62,6 +64,11 @@ def find_format(start: bytes) -> Format | None:
 def everything(link_type: int, octets: bytes) -> bool:
     """Want each frame."""
     return True
+
+
+def nothing(link_type: int, octets: bytes) -> bool:
+    """Want no frame: what is wrong with a capture, and where, is found all the same."""
+    return False
 
 
 def read_frames(read: Read, select: Select = everything) -> Iterator[Frame]:
@@ -174,6 +181,10 @@ class _Section:
 def _read_pcapng(source: _Source, select: Select) -> Iterator[Frame]:
     section: _Section | None = None
     while source.has_more():
+        if section is not None:
+            yield from _read_run(source, section, select)
+            if not source.has_more():
+                break
         octets = source.fill(_BLOCK_HEADER + MAGIC)
         start = source.position
         if len(octets) - start < _BLOCK_HEADER + _BLOCK_TRAILER:
@@ -197,6 +208,30 @@ def _read_pcapng(source: _Source, select: Select) -> Iterator[Frame]:
             source.number += 1
             if select(frame.link_type, frame.octets):
                 yield frame
+
+
+def _read_run(source: _Source, section: _Section, select: Select) -> Iterator[Frame]:
+    """Read packets of the usual kind, while they are whole in what was read, and as they should be.
+
+    Nearly all blocks of most captures are, and this takes a third of the time; the others are for `_read_block`.
+    """
+    octets, position, interfaces = source.octets, source.position, section.interfaces
+    unpack, last = Struct(section.order + "IIIIIII").unpack_from, len(octets) - _LEAST_PACKET
+    while position <= last:
+        kind, length, number, high, low, captured, size = unpack(octets, position)
+        end = position + length
+        if (
+            kind != _ENHANCED_PACKET
+            or (length % 4 or not _LEAST_PACKET + captured <= length <= MAX_BLOCK or end > len(octets))
+            or (captured > MAX_CAPTURED or number >= len(interfaces))
+        ):
+            return
+        interface = interfaces[number]
+        frame = octets[position + _PACKET_HEADER : position + _PACKET_HEADER + captured]
+        source.number += 1
+        source.position = position = end
+        if select(interface.link_type, frame):
+            yield Frame((high << 32 | low) / interface.units + interface.offset, interface.link_type, frame, size)
 
 
 def _read_block(source: _Source, section: _Section, kind: int, body: bytes) -> Frame | None:

@@ -29,6 +29,7 @@ COPY_WINDOW = 0.04  # seconds
 MAX_PENDING = 16_384  # queries without a response yet: 3,000 a second, none of them answered, for `PATIENCE`; 10 MB
 MAX_SETTLED = 4_096  # queries whose response has come, in `COPY_WINDOW`: 100,000 a second; 1 MB
 MAX_STREAMS = 1_024  # directions of TCP connections: 9 KiB each at most
+_OBSERVED = Certainty.OBSERVED  # looked up once
 _RCODE = 0x000F
 _ID = 2  # octets, at a message's beginning
 _REMEMBERED = 512  # octets of a message that is worth remembering
@@ -204,7 +205,7 @@ class Traffic:
             segment.source,
             segment.destination,
         )
-        return judge(sighting, Certainty.OBSERVED)
+        return judge(sighting, _OBSERVED)
 
     def _take_response(self, at: float, segment: Segment, octets: bytes, missing: int) -> None:
         if len(octets) < HEADER.size:

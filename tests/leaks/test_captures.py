@@ -16,6 +16,7 @@ from peer_programs import program
 from the_libpcap import libpcap
 
 from bench import frames as made
+from blackhole_guard.leaks import captures
 from blackhole_guard.leaks.captures import Evidence
 from blackhole_guard.leaks.evidence import EvidenceError
 from blackhole_guard.leaks.frames import Frame
@@ -125,6 +126,21 @@ def test_a_truncated_gzip_gives_what_is_there(tmp_path):
     frames, said = both(path)
     assert said == "the compressed file is cut off"
     assert len(frames) > 1000
+
+
+def test_a_process_that_dies_while_it_unpacks_costs_no_frames(tmp_path, monkeypatch):
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(capture(made.ETHERNET, 5000), compresslevel=0))  # so that there is much to read
+    expected = both(path)
+    started = captures._Unpacking.__init__
+
+    def kill_soon(self, descriptor):
+        started(self, descriptor)
+        self._process.kill()
+
+    monkeypatch.setattr(captures._Unpacking, "__init__", kill_soon)
+    assert both(path) == expected
+    assert len(expected[0]) > 2000
 
 
 def test_a_link_layer_that_is_not_known_is_said(tmp_path):

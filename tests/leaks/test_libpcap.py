@@ -7,7 +7,7 @@ from the_libpcap import libpcap
 
 from bench import frames as made
 from blackhole_guard.leaks.evidence import EvidenceError
-from blackhole_guard.leaks.libpcap import Libpcap, Sieve
+from blackhole_guard.leaks.libpcap import Libpcap, Sieve, grow_pipe
 from blackhole_guard.leaks.packet_filter import make_filter
 
 pytestmark = pytest.mark.peers("tcpdump")
@@ -58,3 +58,16 @@ def test_what_passes_comes_out_as_pcap_with_nanoseconds(tmp_path):
     assert octets[:4] == b"\x4d\x3c\xb2\xa1"
     assert octets[24:] == records[0] + records[2]
     assert descriptors() == before
+
+
+def test_libpcap_does_not_wait_for_the_reader_of_half_a_megabyte(tmp_path):
+    wanted = made.ip("192.0.2.1", "192.175.48.6", made.UDP, made.udp(1024, 53, bytes(1000)))
+    octets = made.pcap(made.RAW, [made.record(1, wanted)] * 500)
+    sieve = Sieve(libpcap(), opened(tmp_path / "x", octets), make_filter)
+    assert sieve.failure() is None  # it waits for the end of the thread, and nobody has read yet
+    assert len(b"".join(iter(lambda: sieve.read(1 << 20), b""))) == len(octets)
+    sieve.close()
+
+
+def test_a_pipe_that_cannot_grow_stays_as_it_is(tmp_path):
+    grow_pipe(opened(tmp_path / "x", b"no pipe"))

@@ -15,6 +15,16 @@ pytestmark = pytest.mark.peers("tcpdump")
 
 SINKS = ("192.175.48.6", "192.31.196.1", "2620:4f:8000::42", "2001:4:112::1")
 OTHERS = ("192.175.49.6", "10.0.0.1", "2620:4f:8001::6", "2001:db8::1")
+# The first and the last of each prefix, and those before and behind them.
+INSIDE = (
+    *("192.175.48.0", "192.175.48.255", "192.31.196.0", "192.31.196.255", "2620:4f:8000::", "2001:4:112::"),
+    *("2620:4f:8000:ffff:ffff:ffff:ffff:ffff", "2001:4:112:ffff:ffff:ffff:ffff:ffff"),
+)
+OUTSIDE = (
+    *("0.0.0.0", "192.31.195.255", "192.31.197.0", "192.100.0.1", "192.175.47.255", "192.175.49.0", "255.255.255.255"),
+    *("::", "2001:4:111:ffff:ffff:ffff:ffff:ffff", "2001:4:113::", "2620:4f:7fff:ffff:ffff:ffff:ffff:ffff"),
+    *("2001:4:8000::", "2620:4f:112::", "2620:4f:8001::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+)
 
 
 def accepts(link_type: int, frame: bytes) -> bool:
@@ -37,6 +47,13 @@ def test_either_address_of_a_sink_is_enough(link_type, address):
     for ours, theirs in ((address, pair(address)), (pair(address), address)):
         frame = made.framed(made.NULL if link_type == LinkType.LOOP else link_type, packet(ours, theirs))
         assert accepts(link_type, frame) == is_to_or_from_a_sink(link_type, frame) == (address in SINKS)
+
+
+@pytest.mark.parametrize("address", [*INSIDE, *OUTSIDE])
+def test_prefixes_end_where_they_end(address):
+    for ours, theirs in ((address, pair(address)), (pair(address), address)):
+        frame = made.ethernet(packet(ours, theirs))
+        assert accepts(made.ETHERNET, frame) == is_to_or_from_a_sink(made.ETHERNET, frame) == (address in INSIDE)
 
 
 @pytest.mark.parametrize("tags", [(0x8100,), (0x88A8, 0x8100), (0x8100, 0x8100), (0x8100, 0x8100, 0x8100)])

@@ -139,6 +139,31 @@ def test_frames_do_not_depend_on_how_the_octets_come(frames, size, is_pcapng):
     assert [frame.octets for frame in read_frames(lambda _: source.read(size))] == expected
 
 
+def blocks(order: str) -> st.SearchStrategy[bytes]:
+    """Blocks as they should be, and some that are not."""
+    frames = st.binary(max_size=40)
+    enhanced = st.builds(
+        lambda *given: made.enhanced_packet(*given, order=order), st.integers(0, 2), st.integers(0, 1 << 60), frames
+    )
+    other = st.builds(lambda kind, body: made.block(kind, body, order=order), st.sampled_from([2, 3, 5, 6]), frames)
+    simple = st.builds(lambda frame: made.simple_packet(frame, order=order), frames)
+    described = st.builds(lambda kind: made.interface(kind, order=order), st.sampled_from([made.RAW, made.ETHERNET]))
+    return enhanced | enhanced | simple | other | described
+
+
+@given(st.sampled_from("<>").flatmap(lambda order: st.tuples(st.just(order), st.lists(blocks(order)))), st.data())
+def test_packets_in_a_run_are_what_they_are_one_by_one(given_blocks, data):
+    order, parts = given_blocks
+    octets = made.section(order=order) + made.interface(made.RAW, order=order) * 2 + b"".join(parts)
+    octets = bytearray(octets[: data.draw(st.integers(40, len(octets)) | st.just(len(octets)))])
+    if data.draw(st.booleans()):
+        octets[data.draw(st.integers(28, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    in_runs = read_until_error(bytes(octets))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pcap_files, "_read_run", lambda source, section, select: iter(()))
+        assert read_until_error(bytes(octets)) == in_runs
+
+
 def test_only_wanted_frames_are_given():
     octets = made.pcap(1, [made.record(1, frame) for frame in (b"a", b"b", b"a")])
     wanted = read_frames(io.BytesIO(octets).read, lambda link_type, frame: frame == b"a")
