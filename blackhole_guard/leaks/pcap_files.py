@@ -61,18 +61,13 @@ def find_format(start: bytes) -> Format | None:
     return Format.PCAP if start[:MAGIC] in _PCAP_MAGICS else None
 
 
-def everything(link_type: int, octets: bytes) -> bool:
-    """Want each frame."""
-    return True
-
-
 def nothing(link_type: int, octets: bytes) -> bool:
     """Want no frame: what is wrong with a capture, and where, is found all the same."""
     return False
 
 
-def read_frames(read: Read, select: Select = everything) -> Iterator[Frame]:
-    """Read a capture from its beginning on.
+def read_frames(read: Read, select: Select | None = None) -> Iterator[Frame]:
+    """Read a capture from its beginning on; `select`: None: each frame is wanted.
 
     Raises:
         EvidenceError: it is no capture, is damaged, or ends inside a record; all before that was yielded.
@@ -126,7 +121,7 @@ class _Source:
         return self.broken("the capture is cut off inside a record")
 
 
-def _read_pcap(source: _Source, select: Select) -> Iterator[Frame]:
+def _read_pcap(source: _Source, select: Select | None) -> Iterator[Frame]:
     header = source.fill(_PCAP_HEADER)
     if len(header) < _PCAP_HEADER:
         raise source.cut()
@@ -152,7 +147,7 @@ def _read_pcap(source: _Source, select: Select) -> Iterator[Frame]:
             source.number += 1
             source.position = end
             frame = octets[position + _RECORD_HEADER : end]
-            if select(link_type, frame):
+            if select is None or select(link_type, frame):
                 yield Frame(seconds + fraction / units, link_type, frame, size)
             position = end
         else:
@@ -178,7 +173,7 @@ class _Section:
     interfaces: list[_Interface] = field(default_factory=list)
 
 
-def _read_pcapng(source: _Source, select: Select) -> Iterator[Frame]:
+def _read_pcapng(source: _Source, select: Select | None) -> Iterator[Frame]:
     section: _Section | None = None
     while source.has_more():
         if section is not None:
@@ -206,11 +201,11 @@ def _read_pcapng(source: _Source, select: Select) -> Iterator[Frame]:
         source.position += size
         if frame is not None:
             source.number += 1
-            if select(frame.link_type, frame.octets):
+            if select is None or select(frame.link_type, frame.octets):
                 yield frame
 
 
-def _read_run(source: _Source, section: _Section, select: Select) -> Iterator[Frame]:
+def _read_run(source: _Source, section: _Section, select: Select | None) -> Iterator[Frame]:
     """Read packets of the usual kind, while they are whole in what was read, and as they should be.
 
     Nearly all blocks of most captures are, and this takes a third of the time; the others are for `_read_block`.
@@ -230,7 +225,7 @@ def _read_run(source: _Source, section: _Section, select: Select) -> Iterator[Fr
         frame = octets[position + _PACKET_HEADER : position + _PACKET_HEADER + captured]
         source.number += 1
         source.position = position = end
-        if select(interface.link_type, frame):
+        if select is None or select(interface.link_type, frame):
             yield Frame((high << 32 | low) / interface.units + interface.offset, interface.link_type, frame, size)
 
 

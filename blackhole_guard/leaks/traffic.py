@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from blackhole_guard.leaks.evidence import Certainty, Leak, Report, Sighting, Via, judge
+from blackhole_guard.leaks.evidence import Certainty, Kind, Leak, Report, Via, classify
 from blackhole_guard.leaks.frames import Frame, Segment, TcpFields, parse_segment
 from blackhole_guard.leaks.streams import RST, SYN, Message, Stream
 from blackhole_guard.reserved.probes import is_probe
@@ -95,15 +95,24 @@ class Traffic:
     def receive(self, frame: Frame) -> None:
         """Take the next frame; whatever it holds, nothing is raised."""
         self.counts.frames += 1
-        segment = parse_segment(frame.link_type, frame.octets)
+        at, link_type, octets, _ = frame
+        segment = parse_segment(link_type, octets)
         if segment is None:
             self.counts.foreign += 1
-        elif segment.destination_port == PORT and find_sink(segment.destination) is not None:
-            self._receive(frame.at, segment, self._take_query)
+            return
+        take: _Take
+        if segment.destination_port == PORT and find_sink(segment.destination) is not None:
+            take = self._take_query
         elif segment.source_port == PORT and find_sink(segment.source) is not None:
-            self._receive(frame.at, segment, self._take_response)
+            take = self._take_response
         else:
             self.counts.foreign += 1
+            return
+        if segment.tcp is None:
+            take(at, segment, segment.payload, segment.missing)
+        else:
+            for message, missing in self._reassemble(segment, segment.tcp):
+                take(at, segment, message, missing)
 
     def expire(self, now: float) -> None:
         """Say of whom no response came in time. `now`: unix seconds, of the clock that stamps the frames."""
@@ -121,13 +130,6 @@ class Traffic:
         self._pending.clear()
         self._settled.clear()
         self._streams.clear()
-
-    def _receive(self, at: float, segment: Segment, take: "_Take") -> None:
-        if segment.tcp is None:
-            take(at, segment, segment.payload, segment.missing)
-        else:
-            for octets, missing in self._reassemble(segment, segment.tcp):
-                take(at, segment, octets, missing)
 
     def _reassemble(self, segment: Segment, tcp: TcpFields) -> list[Message]:
         key = (segment.source, segment.source_port, segment.destination, segment.destination_port)
@@ -151,22 +153,24 @@ class Traffic:
         asked = self._read(octets, missing)
         if asked is None:
             return
-        if is_probe(asked.name):
-            self.counts.probes += 1
+        sender, server, kind, sink = segment.source, segment.destination, asked.kind, find_sink(segment.destination)
+        if kind is None or sink is None:
+            if is_probe(asked.name):
+                self.counts.probes += 1
+            else:
+                self.counts.other_names += 1
             return
-        key = (segment.source, segment.source_port, segment.destination, octets[:_ID])
+        key = (sender, segment.source_port, server, octets[:_ID])
         before = self._pending.get(key)
         seen = self._settled.get(key) if before is None else before
         if seen is not None and seen.question == asked.question and abs(at - seen.at) < COPY_WINDOW:
             self.counts.copies += 1
             return
-        leak = self._judge(at, segment, asked)
-        if leak is None:
-            self.counts.other_names += 1
-            return
         if before is not None:
             del self._pending[key]
             self.report_wait(Wait(before.leak, None, None))
+        block, _, shape, address = kind
+        leak = Leak(at, self.via, _OBSERVED, block, sink, shape, asked.name, asked.qtype, address, None, sender, server)
         self.report(leak)
         if not self._pending:
             self._oldest = at
@@ -190,22 +194,6 @@ class Traffic:
                     return None
             self.counts.malformed += 1
             return None
-
-    def _judge(self, at: float, segment: Segment, asked: "_Asked") -> Leak | None:
-        if not asked.is_about_a_zone:
-            return None
-        sighting = Sighting(
-            at,
-            self.via,
-            asked.name,
-            asked.qtype,
-            asked.qclass,
-            asked.is_update,
-            None,
-            segment.source,
-            segment.destination,
-        )
-        return judge(sighting, _OBSERVED)
 
     def _take_response(self, at: float, segment: Segment, octets: bytes, missing: int) -> None:
         if len(octets) < HEADER.size:
@@ -249,15 +237,13 @@ class _Asked(NamedTuple):
     question: bytes  # lower case, QNAME to QCLASS
     name: bytes  # lower case
     qtype: int
-    qclass: int
-    is_update: bool
-    is_about_a_zone: bool  # False: no question, or a NOTIFY
+    kind: Kind | None  # None: no leak, as without a question, or a NOTIFY
 
     @classmethod
     def of(cls, query: Query) -> "_Asked":
-        is_asked = bool(query.question) and query.opcode != Opcode.NOTIFY
-        is_update = query.opcode == Opcode.UPDATE
-        return cls(query.question.lower(), query.qname, query.qtype, query.qclass, is_update, is_asked)
+        is_about_a_zone = bool(query.question) and query.opcode != Opcode.NOTIFY
+        kind = classify(query.qname, query.qtype, query.qclass, query.opcode == Opcode.UPDATE)
+        return cls(query.question.lower(), query.qname, query.qtype, kind if is_about_a_zone else None)
 
 
 @lru_cache(
