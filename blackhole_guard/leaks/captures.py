@@ -20,7 +20,7 @@ from blackhole_guard.leaks.evidence import EvidenceError
 from blackhole_guard.leaks.frames import Frame, is_known
 from blackhole_guard.leaks.libpcap import Libpcap, Sieve
 from blackhole_guard.leaks.packet_filter import is_to_or_from_a_sink, make_filter
-from blackhole_guard.leaks.pcap_files import Format, Read, find_format, nothing, read_frames
+from blackhole_guard.leaks.pcap_files import Format, Read, find_format, read_frames
 
 _CHUNK = 1 << 18  # octets
 
@@ -101,7 +101,7 @@ class Evidence:
             if sieve.has_begun and form is Format.PCAP:
                 # Where libpcap stops in a pcap, nobody could go on. Only the place is left to find, and no frame to
                 # look into: five times as fast as to read all of it again.
-                for _ in read_frames(self.read, nothing):
+                for _ in read_frames(self.read, select=False):
                     pass
                 self.rewind()  # so there was no such place
         yield from self._walk(sifted)

@@ -22,7 +22,7 @@ MAX_INTERFACES = 4_096  # of a section; who captures on more is not known, and e
 CHUNK = 1 << 20  # octets that are read at a time
 
 Read = Callable[[int], bytes]  # up to so many octets; none: the end
-Select = Callable[[int, bytes], bool]  # of a link type and a frame: whether it is wanted
+Select = Callable[[int, bytes], bool] | bool  # of a link type and a frame: whether it is wanted; or of all of them
 
 
 class Format(StrEnum):
@@ -61,13 +61,8 @@ def find_format(start: bytes) -> Format | None:
     return Format.PCAP if start[:MAGIC] in _PCAP_MAGICS else None
 
 
-def nothing(link_type: int, octets: bytes) -> bool:
-    """Want no frame: what is wrong with a capture, and where, is found all the same."""
-    return False
-
-
-def read_frames(read: Read, select: Select | None = None) -> Iterator[Frame]:
-    """Read a capture from its beginning on; `select`: None: each frame is wanted.
+def read_frames(read: Read, select: Select = True) -> Iterator[Frame]:
+    """Read a capture from its beginning on; with `select` False to see whether it can be read to its end.
 
     Raises:
         EvidenceError: it is no capture, is damaged, or ends inside a record; all before that was yielded.
@@ -121,7 +116,7 @@ class _Source:
         return self.broken("the capture is cut off inside a record")
 
 
-def _read_pcap(source: _Source, select: Select | None) -> Iterator[Frame]:
+def _read_pcap(source: _Source, select: Select) -> Iterator[Frame]:
     header = source.fill(_PCAP_HEADER)
     if len(header) < _PCAP_HEADER:
         raise source.cut()
@@ -146,9 +141,10 @@ def _read_pcap(source: _Source, select: Select | None) -> Iterator[Frame]:
                 break
             source.number += 1
             source.position = end
-            frame = octets[position + _RECORD_HEADER : end]
-            if select is None or select(link_type, frame):
-                yield Frame(seconds + fraction / units, link_type, frame, size)
+            if select is not False:
+                frame = octets[position + _RECORD_HEADER : end]
+                if select is True or select(link_type, frame):
+                    yield Frame(seconds + fraction / units, link_type, frame, size)
             position = end
         else:
             continue
@@ -173,7 +169,7 @@ class _Section:
     interfaces: list[_Interface] = field(default_factory=list)
 
 
-def _read_pcapng(source: _Source, select: Select | None) -> Iterator[Frame]:
+def _read_pcapng(source: _Source, select: Select) -> Iterator[Frame]:
     section: _Section | None = None
     while source.has_more():
         if section is not None:
@@ -201,11 +197,11 @@ def _read_pcapng(source: _Source, select: Select | None) -> Iterator[Frame]:
         source.position += size
         if frame is not None:
             source.number += 1
-            if select is None or select(frame.link_type, frame.octets):
+            if select is True or (select and select(frame.link_type, frame.octets)):
                 yield frame
 
 
-def _read_run(source: _Source, section: _Section, select: Select | None) -> Iterator[Frame]:
+def _read_run(source: _Source, section: _Section, select: Select) -> Iterator[Frame]:
     """Read packets of the usual kind, while they are whole in what was read, and as they should be.
 
     Nearly all blocks of most captures are, and this takes a third of the time; the others are for `_read_block`.
@@ -225,7 +221,7 @@ def _read_run(source: _Source, section: _Section, select: Select | None) -> Iter
         frame = octets[position + _PACKET_HEADER : position + _PACKET_HEADER + captured]
         source.number += 1
         source.position = position = end
-        if select is None or select(interface.link_type, frame):
+        if select is True or (select and select(interface.link_type, frame)):
             yield Frame((high << 32 | low) / interface.units + interface.offset, interface.link_type, frame, size)
 
 

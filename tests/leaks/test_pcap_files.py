@@ -164,6 +164,14 @@ def test_packets_in_a_run_are_what_they_are_one_by_one(given_blocks, data):
         assert read_until_error(bytes(octets)) == in_runs
 
 
+@pytest.mark.parametrize("octets", [made.pcap(1, [RECORD, RECORD])[:-1], NG[:-1]], ids=["pcap", "pcapng"])
+def test_where_it_ends_is_found_without_the_frames(octets):
+    with pytest.raises(EvidenceError) as ended:
+        list(read_frames(io.BytesIO(octets).read, select=False))
+    assert str(ended.value) == read_until_error(octets)[1]
+    assert list(read_frames(io.BytesIO(octets[:24] if octets[0] == 0xD4 else NG).read, select=False)) == []
+
+
 def test_only_wanted_frames_are_given():
     octets = made.pcap(1, [made.record(1, frame) for frame in (b"a", b"b", b"a")])
     wanted = read_frames(io.BytesIO(octets).read, lambda link_type, frame: frame == b"a")
