@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,19 +68,30 @@ def _commands(kind: str, path: Path) -> dict[str, list[str]]:
 
 def _run(words: list[str]) -> tuple[float, int, bytes]:
     """Run a command: seconds, octets of memory at most, what it printed (less than a pipe holds)."""
-    started, memory = time.perf_counter(), 0
+    started = time.perf_counter()
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=_environment()
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        while process.poll() is None:
-            memory = max(memory, _most_memory(process.pid) + sum(map(_most_memory, _children(process.pid))))
-            time.sleep(0.005)
-        seconds = time.perf_counter() - started
+        with ThreadPoolExecutor(1) as pool:
+            watched = pool.submit(_watch_memory, process.pid)
+            # Not `wait`: who looks at the process in a loop takes time from it, and sees its end too late.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            seconds = time.perf_counter() - started
         out, said = process.stdout.read(), process.stderr.read()
     if process.returncode not in (0, 1):
         raise SystemExit(f"{' '.join(words)} ended with {process.returncode}: {said.decode(errors='replace')}")
-    return seconds, memory, out
+    return seconds, watched.result(), out
+
+
+def _watch_memory(pid: int) -> int:
+    """The most that a process and its children have taken, until it ends."""
+    most = now = _most_memory(pid)
+    while now:
+        most = max(most, now + sum(map(_most_memory, _children(pid))))
+        time.sleep(0.05)
+        now = _most_memory(pid)
+    return most
 
 
 def _most_memory(pid: int) -> int:
