@@ -1,14 +1,14 @@
 """What `scan` and `watch` say of the leaks that they found: tables for people, JSON for machines."""
 
+import math
+from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from blackhole_guard.cli.terminal import count, make_table
-from blackhole_guard.leaks.evidence import Leak, Via
+from blackhole_guard.leaks.evidence import Certainty, Leak, Via
 from blackhole_guard.leaks.leak_tops import TopLists, WholeTops
 from blackhole_guard.leaks.observed import Observed
 from blackhole_guard.leaks.tallies import Tally
@@ -17,6 +17,9 @@ from blackhole_guard.leaks.traffic import Counts
 from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import format_type
 from blackhole_guard.wire.names import format_name
+
+if TYPE_CHECKING:  # JSON is printed without it
+    from rich.console import Console
 
 TOP = 10
 
@@ -30,9 +33,9 @@ _OTHERS = {  # a field of `Counts` -> what it is
 }
 
 
-def print_report(console: Console, observed: Observed[WholeTops], via: Via, counts: Counts) -> None:
-    """Print what was found: a line for each sink and block, and its shapes, then who asked for what."""
-    rows = observed.tallies()
+def print_report(console: "Console", observed: Observed[WholeTops], via: Via, counts: Counts) -> None:
+    """Print what a kind of evidence has shown: a line for each sink and block, its shapes, then who asked for what."""
+    rows = [tally for tally in observed.tallies() if tally.via is via]
     if not rows:
         console.print("no leaks")
     else:
@@ -68,7 +71,7 @@ def _row(tally: Tally, *, has_responses: bool) -> list[str]:
     ]
 
 
-def _print_details(console: Console, tally: Tally) -> None:
+def _print_details(console: "Console", tally: Tally) -> None:
     console.print(f"\n{tally.sink.value} {tally.block}")
     shapes = [f"{shape.value} {number:,}" for shape, number in tally.shapes.most_common() if shape != Shape.PARTIAL]
     for title, text in (("shapes", ", ".join(shapes)), ("minimised", f"{tally.partial:,}" if tally.partial else "")):
@@ -82,7 +85,7 @@ def find_tops(observed: Observed[WholeTops], via: Via, *, proven: bool = True) -
     return TopLists((), (), ()) if tops is None else tops.show(TOP)
 
 
-def print_tops(console: Console, title: str, tops: TopLists) -> None:
+def print_tops(console: "Console", title: str, tops: TopLists) -> None:
     """Print who asked for what; nothing, if there is none."""
     if not tops.clients:
         return
@@ -135,32 +138,51 @@ def _moment(at: float) -> str:
         return f"{at:.0f}"
 
 
-def report_as_json(observed: Observed[WholeTops], via: Via, counts: Counts) -> dict[str, Any]:
+def report_as_json(observed: Observed[WholeTops], counts: Counts) -> dict[str, Any]:
     """Give the same as JSON. Times are unix seconds; `waited_seconds` is an estimate from below (docs/leaks.md)."""
+    rows = [_tally_as_json(tally, has_responses=counts.responses > 0) for tally in observed.tallies()]
     return {
-        "leaks": observed.total,
-        "blocks": [_tally_as_json(tally, has_responses=counts.responses > 0) for tally in observed.tallies()],
-        **tops_as_json(find_tops(observed, via)),
+        "leaks": sum(row["leaks"] for row in rows),
+        "may_leak": sum(row["may_leak"] for row in rows),
+        "blocks": rows,
+        "tops": [
+            {"via": via.value, "proven": proven, **tops_as_json(find_tops(observed, via, proven=proven))}
+            for via in Via
+            for proven in (True, False)
+            if observed.tops(via, proven=proven) is not None
+        ],
         "counts": asdict(counts),
     }
 
 
 def _tally_as_json(tally: Tally, *, has_responses: bool) -> dict[str, Any]:
+    sure: Counter[Certainty] = Counter()
+    for (shape, certainty), number in tally.kinds.items():
+        if shape is not Shape.PARTIAL:
+            sure[certainty] += number
     return {
+        "via": tally.via.value,
         "sink": tally.sink.value,
         "block": tally.block,
-        "leaks": tally.leaks,
+        "leaks": sure[Certainty.OBSERVED] + sure[Certainty.LIKELY],
+        "likely": sure[Certainty.LIKELY],
+        "may_leak": sure[Certainty.POSSIBLE],
         "updates": tally.shapes[Shape.UPDATE],
         "minimised": tally.partial,
         "shapes": {shape.value: number for shape, number in tally.shapes.items() if shape != Shape.PARTIAL},
-        "first": tally.first,
-        "last": tally.last,
+        "first": _time_as_json(tally.first),
+        "last": _time_as_json(tally.last),
         "answered": tally.answered,
         "unanswered": tally.unanswered if has_responses else None,
         "median_seconds": tally.delays.quantile(0.5),
         "p99_seconds": tally.delays.quantile(0.99),
         "waited_seconds": tally.waited if has_responses else None,
     }
+
+
+def _time_as_json(at: float) -> float | None:
+    """Give a time; 0 is that of a log's line without one."""
+    return at if at and math.isfinite(at) else None
 
 
 def format_leak(leak: Leak) -> str:

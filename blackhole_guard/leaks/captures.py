@@ -18,7 +18,7 @@ from blackhole_guard.leaks import compression, pcap_files
 from blackhole_guard.leaks.compression import Decompressed, is_compressed, unpack
 from blackhole_guard.leaks.evidence import EvidenceError
 from blackhole_guard.leaks.frames import Frame, is_known
-from blackhole_guard.leaks.libpcap import Libpcap, Sieve
+from blackhole_guard.leaks.libpcap import Libpcap, Sieve, grow_pipe
 from blackhole_guard.leaks.packet_filter import is_to_or_from_a_sink, make_filter
 from blackhole_guard.leaks.pcap_files import Format, Read, find_format, read_frames
 
@@ -175,6 +175,7 @@ class _Unpacking:
 
     def __init__(self, descriptor: int) -> None:
         self.output, given = os.pipe()  # who takes `output` closes it
+        grow_pipe(given)
         try:
             self._process = subprocess.Popen(
                 # -P: what lies beside a capture is not imported.

@@ -22,6 +22,7 @@ from blackhole_guard.leaks.frames import (
     UNTYPED,
     find_ip,
 )
+from blackhole_guard.reserved.addresses import Block
 from blackhole_guard.reserved.sinks import PREFIXES, find_sink
 
 ACCEPTED = 0xFFFF  # octets of a frame that are let through
@@ -32,12 +33,13 @@ COOKED = -1
 _INSTRUCTION = Struct("=HBBI")  # code, jump if true, jump if false, operand
 # <linux/bpf_common.h>
 _LD_WORD, _LD_HALF, _LD_WORD_AT_X, _LD_OCTET, _LD_OCTET_AT_X = 0x20, 0x28, 0x40, 0x30, 0x50
-_LDX, _AND, _JUMP_IF_EQUAL, _RETURN = 0x01, 0x54, 0x15, 0x06
-_JUMP = 0x05
+_LDX, _AND, _RETURN = 0x01, 0x54, 0x06
+_JUMP, _JUMP_IF_EQUAL, _JUMP_IF_GREATER, _JUMP_IF_AT_LEAST = 0x05, 0x15, 0x25, 0x35
 _ANCILLARY_PROTOCOL = 0xFFFFF000  # SKF_AD_OFF + SKF_AD_PROTOCOL: the EtherType
 
 # Where an IP header has its source and destination.
 _ADDRESSES = {4: (12, 16), 6: (8, 24)}
+_WHOLE = 0xFFFFFFFF  # the mask of a word of which every bit counts
 _HEADERS = {4: IPV4_HEADER, 6: IPV6_HEADER}
 
 
@@ -51,9 +53,21 @@ class _Step(NamedTuple):
     label: str = ""  # its own
 
 
+class _Word(NamedTuple):
+    """Four octets of a prefix."""
+
+    value: int
+    mask: int
+
+    @property
+    def highest(self) -> int:
+        """What the last address of the prefix has there."""
+        return self.value | self.mask ^ _WHOLE
+
+
 def make_filter(link_type: int) -> bytes:
     """Assemble the program for a link type that `frames` knows, or `COOKED`: an array of struct sock_filter."""
-    steps = [*_find_ip(link_type), *_match_ipv4(), *_match_ipv6()]
+    steps = [*_find_ip(link_type), *_match(4), *_match(6)]
     steps += [_Step(_RETURN, 0, label="reject"), _Step(_RETURN, ACCEPTED, label="accept")]
     return _assemble(steps)
 
@@ -96,38 +110,49 @@ def _find_ip(link_type: int) -> Iterator[_Step]:
         where, start = start + 2, start + 4
 
 
-def _match_ipv4() -> Iterator[_Step]:
-    """From `ip4` on: go to `accept` if one of the two addresses lies in a prefix."""
-    prefixes = [prefix for prefix in PREFIXES if prefix.version == 4]
-    yield _Step(_JUMP, label="ip4")
-    for start in _ADDRESSES[4]:
-        for mask in sorted({int(prefix.netmask) for prefix in prefixes}):
-            yield _Step(_LD_WORD_AT_X, start)
+def _match(version: int) -> Iterator[_Step]:
+    """From `ip4` or `ip6` on: go to `whole4` or `whole6` if one of the two addresses lies in a prefix.
+
+    Nearly all packets are turned away by the first word of each address, which is loaded once for all prefixes.
+    """
+    prefixes = [_words(prefix) for prefix in PREFIXES if prefix.version == version]
+    (mask,) = {words[0].mask for words in prefixes}
+    label = f"ip{version}"
+    for start in _ADDRESSES[version]:
+        other = f"not{version}.{start}"
+        yield _Step(_LD_WORD_AT_X, start, label=label)
+        if mask != _WHOLE:
+            # Two comparisons turn away most of what must else be masked first.
+            yield _Step(_JUMP_IF_AT_LEAST, min(words[0].value for words in prefixes), "", other)
+            yield _Step(_JUMP_IF_GREATER, max(words[0].highest for words in prefixes), other)
             yield _Step(_AND, mask)
-            for prefix in prefixes:
-                if int(prefix.netmask) == mask:
-                    yield _Step(_JUMP_IF_EQUAL, int(prefix.network_address), "whole4")
-    yield _Step(_JUMP, if_true="reject")
-    yield from _check_header(4)
+        label = ""
+        for number, words in enumerate(prefixes, 1):
+            following = f"not{version}.{start}.{number}" if number < len(prefixes) else other
+            yield _Step(_JUMP_IF_EQUAL, words[0].value, "" if words[1:] else f"whole{version}", following, label)
+            yield from _match_further(version, start, words, other)
+            label = following
+    yield _Step(_RETURN, 0, label=label)
+    yield from _check_header(version)
 
 
-def _match_ipv6() -> Iterator[_Step]:
-    """The same from `ip6` on, a word after the other."""
-    prefixes = [prefix for prefix in PREFIXES if prefix.version == 6]
-    yield _Step(_JUMP, label="ip6")
-    for start in _ADDRESSES[6]:
-        for number, prefix in enumerate(prefixes):
-            after = f"after{start}.{number}"
-            values, masks = prefix.network_address.packed, prefix.netmask.packed
-            words = [position for position in range(0, len(values), 4) if any(masks[position : position + 4])]
-            for position in words:
-                yield _Step(_LD_WORD_AT_X, start + position)
-                yield _Step(_AND, int.from_bytes(masks[position : position + 4]))
-                value = int.from_bytes(values[position : position + 4])
-                yield _Step(_JUMP_IF_EQUAL, value, "whole6" if position == words[-1] else "", after)
-            yield _Step(_JUMP, label=after)
-    yield _Step(_JUMP, if_true="reject")
-    yield from _check_header(6)
+def _match_further(version: int, start: int, words: list[_Word], other: str) -> Iterator[_Step]:
+    """Compare the words behind the first one of an address."""
+    for number, word in enumerate(words[1:], 1):
+        yield _Step(_LD_WORD_AT_X, start + 4 * number)
+        if word.mask != _WHOLE:
+            yield _Step(_AND, word.mask)
+        yield _Step(_JUMP_IF_EQUAL, word.value, f"whole{version}" if word is words[-1] else "", other)
+
+
+def _words(prefix: Block) -> list[_Word]:
+    """A prefix as the words in which it says something."""
+    values, masks = prefix.network_address.packed, prefix.netmask.packed
+    words = [
+        _Word(int.from_bytes(values[place : place + 4]), int.from_bytes(masks[place : place + 4]))
+        for place in range(0, len(values), 4)
+    ]
+    return [word for word in words if word.mask]
 
 
 def _check_header(version: int) -> Iterator[_Step]:

@@ -77,6 +77,12 @@ class Tally:
         return self.kinds.total() - self.partial
 
     @property
+    def possible(self) -> int:
+        """Of the leaks those that only may be some."""
+        kinds = self.kinds.items()
+        return sum(n for (shape, sure), n in kinds if sure is Certainty.POSSIBLE and shape is not Shape.PARTIAL)
+
+    @property
     def waited(self) -> float:
         """Seconds that were waited for the sink, at least."""
         return self.seconds + UNANSWERED * self.unanswered

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bench import frames as made
 from blackhole_guard.leaks.evidence import Certainty, Leak, Via
 from blackhole_guard.leaks.frames import Frame
-from blackhole_guard.leaks.probes import make_probe
 from blackhole_guard.leaks.traffic import COPY_WINDOW, MAX_PENDING, MAX_SETTLED, MAX_STREAMS, PATIENCE, Traffic, Wait
+from blackhole_guard.reserved.probes import make_probe
 from blackhole_guard.reserved.registry import ZONES, Sink
 from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import Opcode
