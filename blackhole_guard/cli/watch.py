@@ -84,7 +84,7 @@ def _summarise(sinks: "_Sinks", counts: Counts, *, as_json: bool) -> None:
     """Print what was seen."""
     unreported = sinks.link.unsent if sinks.link is not None and sinks.link.has_connected else None
     if as_json:
-        summary = report_as_json(sinks.observed, Via.PACKETS, counts)
+        summary = report_as_json(sinks.observed, counts)
         click.echo(json.dumps({"event": "summary", **summary, "drops": sinks.drops, "unreported": unreported}))
         return
     print_report(make_console(), sinks.observed, Via.PACKETS, counts)

@@ -1,5 +1,6 @@
 """What the lines of query logs have in common, whatever program wrote them: names, addresses, times, who asked."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple, TypeVar
 
@@ -14,6 +15,8 @@ from blackhole_guard.wire.names import pack_name
 K = TypeVar("K")
 V = TypeVar("V")
 
+_LONGEST_ADDRESS = 45  # octets of text: IPv6 with IPv4's notation at its end
+_REMEMBERED = 300  # octets of text of a question that is remembered: a name that needs no escapes, type, class
 _MOST_OPEN = 1_000  # transactions or searches that are remembered at once
 _CLASSES = {each.name: int(each) for each in RRClass}
 
@@ -82,6 +85,11 @@ def parse_address(text: str) -> bytes | None:
     """Read an address; a port behind `#` or `@`, a scope behind `%` and what follows them are not looked at."""
     for mark in "#@%":
         text = text.partition(mark)[0]
+    return _pack_address(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(4096)  # the same few clients and servers all the time, and `ip_address` takes 3 us
+def _pack_address(text: str) -> bytes | None:
     try:
         address = ip_address(text)
     except ValueError:
@@ -92,6 +100,12 @@ def parse_address(text: str) -> bytes | None:
 
 def make_question(name: str, qtype: str, qclass: str) -> Question | None:
     """Read a name, a type and a class as logs write them; None: the name is none, or in no reserved zone."""
+    make = _read_question if len(name) + len(qtype) + len(qclass) <= _REMEMBERED else _read_question.__wrapped__
+    return make(name, qtype, qclass)
+
+
+@lru_cache(8192)  # the same few names, too; 7 MB at most
+def _read_question(name: str, qtype: str, qclass: str) -> Question | None:
     try:
         wire = pack_name(name).lower()
     except WireError:

@@ -19,6 +19,7 @@ _MONTHS = {
 _DAYS = frozenset(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
 _FIRST_UNIX = 100_000_000.0  # 1973: smaller numbers are something else
 _LAST_UNIX = 100_000_000_000.0
+_SECONDS_OF_A_DAY = 86_400
 _LEAP_YEAR = 2024  # for the 29th of February, whose year is not told
 
 
@@ -33,6 +34,10 @@ class LogTimes:
             zone: of times that name none; None: the machine's.
         """
         self._zone = zone
+        # The minute that was read last, for most lines are of the same one: when it began (unix seconds, and since
+        # midnight). The clock of a zone takes longer than the rest of a line's time.
+        self._minute: tuple[datetime, str, str] | None = None
+        self._begins = self._clock = 0.0
         self.set_newest(newest)
 
     def set_newest(self, newest: float) -> None:
@@ -96,7 +101,11 @@ class LogTimes:
     def _add_clock(self, day: datetime, text: str) -> float:
         """Put a day and `07:31:50.446` together."""
         hours, minutes, seconds = text.split(":")
-        clock = timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds))
-        if not timedelta() <= clock < timedelta(days=1, seconds=1):
+        if self._minute != (day, hours, minutes):
+            clock = timedelta(hours=int(hours), minutes=int(minutes))
+            self._begins = (day + clock).replace(tzinfo=self._zone).timestamp()
+            self._clock, self._minute = clock.total_seconds(), (day, hours, minutes)
+        after = float(seconds)
+        if not 0 <= self._clock + after < _SECONDS_OF_A_DAY + 1:
             raise ValueError("no time of a day")
-        return (day + clock).replace(tzinfo=self._zone).timestamp()
+        return self._begins + after

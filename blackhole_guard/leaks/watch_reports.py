@@ -160,8 +160,8 @@ class WatchReports:
         self.lost = Lost()
         self._keeper = keeper
 
-    def take(self, frame: bytes, now: float) -> None:
-        """Take one frame. `now` does not matter."""
+    def take(self, frame: bytes, now: float, producer: int = 0) -> None:
+        """Take one frame. When, and by which connection, does not matter."""
         try:
             report = parse_report(frame)
         except EvidenceError:

@@ -62,6 +62,18 @@ def test_without_a_zone_it_is_the_machines():
     assert LogTimes(NEWEST).read(line) == datetime(2026, 11, 26, 9, 31, 50).astimezone().timestamp()
 
 
+CLOCKS = st.sampled_from(
+    ("09:31:50.446", "09:31:59", "09:32:00", "9:31:5", "24:00:00", "23:59:60", "-1:75:1", "09:x:1")
+)
+DAYS = st.sampled_from(("26-Nov-2026", "27-Nov-2026", "Nov 26", "Feb 29", "Nov 31"))
+
+
+@given(st.lists(st.tuples(DAYS, CLOCKS).map(" ".join), max_size=8))
+def test_a_time_does_not_depend_on_those_before_it(lines):
+    times = LogTimes(NEWEST, EAST)
+    assert [times.read(line) for line in lines] == [LogTimes(NEWEST, EAST).read(line) for line in lines]
+
+
 @given(st.text(max_size=80) | st.from_regex(r"[\[A-Z]?[a-z0-9-]{0,12}[ T:.+0-9-]{0,30}", fullmatch=True))
 def test_any_text_has_a_time_or_none(line):
     at = LogTimes(NEWEST, UTC).read(line)

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-from ipaddress import ip_address
 
 import msgspec
 import pytest
@@ -24,10 +23,10 @@ from blackhole_guard.leaks.watch_reports import (
     render_report,
 )
 from blackhole_guard.reserved.registry import BLOCKS, Sink
-from blackhole_guard.reserved.sinks import SERVERS
+from blackhole_guard.reserved.sinks import PREFIXES
 from blackhole_guard.wire.names import pack_name
 
-SINKS = [ip_address(address).packed for pair in SERVERS.values() for address in pair]
+SINKS = [network[42].packed for network in PREFIXES]
 NAME = pack_name("3.0.0.10.in-addr.arpa")
 SENDER = bytes((10, 0, 0, 53))
 LABELS = st.lists(st.binary(min_size=1, max_size=63).map(bytes.lower), max_size=2)

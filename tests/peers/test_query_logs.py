@@ -16,7 +16,7 @@ from stand_in_internet import Internet, internet
 from test_dnstap import CLIENTS, PUBLIC, RESOLVER, hints, look_up
 
 from blackhole_guard.leaks.evidence import Certainty, Leak
-from blackhole_guard.leaks.log_files import LogCounts, read_lines, read_log
+from blackhole_guard.leaks.log_files import LogCounts, read_blocks, read_log
 from blackhole_guard.reserved.shapes import Shape
 
 pytestmark = [pytest.mark.root, pytest.mark.peers("knotd", "named", "unbound", "dnsmasq", *namespaces.PROGRAMS)]
@@ -39,7 +39,7 @@ def read(path: Path) -> tuple[Counter[Certainty], list[Leak]]:
     """How much there is of what, parts of addresses left out; and all leaks."""
     leaks: list[Leak] = []
     with path.open("rb") as log:
-        read_log(read_lines(log.read), lambda: path.stat().st_mtime, leaks.append, LogCounts())
+        read_log(read_blocks(log.read), lambda: path.stat().st_mtime, leaks.append, LogCounts())
     return Counter(leak.certainty for leak in leaks if leak.shape is not Shape.PARTIAL), leaks
 
 
