@@ -13,7 +13,7 @@ no more than N L + sqrt((N L)^2 + 2 N L k). N changes with the load; the largest
 can be off by more than all that was not looked at.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import ceil, log, sqrt
 from typing import Annotated
 
@@ -42,25 +42,40 @@ class TopsError(Exception):
 class Top(msgspec.Struct, frozen=True):
     """One line of a report. It stands for `count - error` to `count` messages, as far as each was looked at."""
 
-    client: str | None  # an address, or a network as 10.1.2.0/24; None: an address whoever asked for it
-    address: str | None  # None: a client, whatever it asked for; both None: what nobody is known to have asked for
-    count: int
-    error: int  # by how much `count` may be too large
-    sampling_error: int  # by how much `count` may be off in either direction, with CONFIDENCE; 0: nothing was sampled
+    client: Annotated[
+        str | None,
+        Meta(description="an address, or a network as 10.1.2.0/24; null: whoever asked, or nobody knows who"),
+    ]
+    address: Annotated[str | None, Meta(description="null: whatever was asked for, or nobody knows what")]
+    count: Annotated[int, Meta(ge=0, description="leaks")]
+    error: Annotated[int, Meta(ge=0, description="by how much `count` may be too large")]
+    sampling_error: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="by how much `count` may be off in either direction, with 95 % confidence; 0: each message was "
+            "looked at",
+        ),
+    ]
+
+
+_TopList = Annotated[tuple[Top, ...], Meta(max_length=MAX_TOP)]
 
 
 class TopsReport(msgspec.Struct, frozen=True):
-    """The tops of a window."""
+    """The tops of leaks over a window."""
 
     window: Window
-    since: float  # unix seconds: what came before is not counted
-    until: float
-    total: int  # leaks
-    passed: int  # messages that were not looked at, leaks or not; 0: no count is an estimate
-    one_in: int  # how many messages one that was looked at stands for, at most
-    clients: tuple[Top, ...]  # by all their leaks
-    addresses: tuple[Top, ...]  # whoever asked for them; of averted leaks: those that have no PTR
-    pairs: tuple[Top, ...]  # client and address, with or without a PTR
+    since: Annotated[float, Meta(description="unix seconds: what came before is not counted")]
+    until: Annotated[float, Meta(description="unix seconds")]
+    total: Annotated[int, Meta(ge=0, description="leaks")]
+    passed: Annotated[
+        int, Meta(ge=0, description="messages that were not looked at, leaks or not; 0: no count is an estimate")
+    ]
+    one_in: Annotated[int, Meta(ge=1, description="how many messages one that was looked at stands for, at most")]
+    clients: Annotated[_TopList, Meta(description="by all their leaks, most first")]
+    addresses: Annotated[_TopList, Meta(description="whoever asked for them; of averted leaks: those that have no PTR")]
+    pairs: Annotated[_TopList, Meta(description="client and address, with or without a PTR")]
 
 
 class _Sketch(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -223,9 +238,21 @@ class Tops:
         Args:
             most: of each kind, MAX_TOP at most.
         """
-        whole, most = self._windows.merged(window, now), min(most, MAX_TOP)
+        *_, whole = self.merge(window, now)
+        return self.show(whole, window, now, most)
+
+    def merge(self, window: Window, now: float) -> Iterator[TopsPane]:
+        """Merge what a window shows, for `show`: in steps of 20 ms where all sketches are full, 26 of them for a day.
+
+        Yields:
+            As `Windows.merge`.
+        """
+        return self._windows.merge(window, now)
+
+    def show(self, whole: TopsPane, window: Window, now: float, most: int = 100) -> TopsReport:
+        """Make the report of what was merged at `now`."""
         sampling = whole.sampling
-        clients, addresses, pairs = whole.show(most)
+        clients, addresses, pairs = whole.show(min(most, MAX_TOP))
         return TopsReport(
             window=window,
             since=self._windows.since(window, now),

@@ -105,15 +105,25 @@ class Windows(Generic[_Content]):
 
     def merged(self, window: Window, now: float) -> _Content:
         """Give all that a window shows, merged."""
+        *_, whole = self.merge(window, now)
+        return whole
+
+    def merge(self, window: Window, now: float) -> Iterator[_Content]:
+        """Do the same in steps, each of one pane that is closed: who has other work, too, may do it between them.
+
+        Yields:
+            What is merged by then, at least once; the last time it is all that the window showed at the first step.
+        """
         self.close(now)
         level = WINDOWS.index(window)
-        whole = self._make()
-        for closed in self._closed[level]:
-            whole.merge(self._unpack(closed.octets))
+        whole, closed = self._make(), tuple(self._closed[level])
         for pane in self._open[level::-1]:
             if pane is not None:
                 whole.merge(pane.content)
-        return whole
+        yield whole
+        for each in closed:
+            whole.merge(self._unpack(each.octets))
+            yield whole
 
     def panes(self) -> Iterator[tuple[Window, bool, ClosedPane]]:
         """Give all panes: of which window, whether closed, and what is in it."""

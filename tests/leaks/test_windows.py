@@ -117,3 +117,14 @@ def test_a_full_window_has_its_panes_and_the_open_ones(window):
     windows = make_windows(NOON + number * kind.seconds for number in range(3 * kind.panes))
     closed = [pane for each, is_closed, pane in windows.panes() if each is window and is_closed]
     assert len(closed) == kind.panes
+
+
+def test_what_is_counted_between_two_steps_of_a_merge_is_not_in_it_and_hurts_nothing():
+    windows = make_windows(NOON + 30 * pane for pane in range(10))
+    now = NOON + 30 * 9
+    steps = windows.merge(Window.MINUTES, now)
+    merged = next(steps)
+    windows.current(now + 300).times[now + 300] += 1  # closes what was open, and pushes out the oldest
+    for step in steps:
+        assert step is merged
+    assert sorted(merged.times.elements()) == [NOON + 30 * pane for pane in range(10)]
