@@ -18,12 +18,17 @@ from blackhole_guard import __version__
 from blackhole_guard.app.board import Board
 from blackhole_guard.app.leak_sockets import LeakSockets
 from blackhole_guard.app.own_servers import OwnServers
-from blackhole_guard.config.settings import DoctorSettings
+from blackhole_guard.config.load import Overrides
+from blackhole_guard.config.settings import ApiSettings, DoctorSettings
 from blackhole_guard.reserved import registry
 from blackhole_guard.server.privileges import User, acting_as
-from blackhole_guard.store.snapshot import Snapshot
+from blackhole_guard.store.snapshot import Snapshot, ZoneFacts
 
 if TYPE_CHECKING:
+    from blackhole_guard.api.known import ServedZones
+    from blackhole_guard.leaks.leak_tops import SlidingTops
+    from blackhole_guard.leaks.observed import Observed
+    from blackhole_guard.leaks.tops import Tops
     from blackhole_guard.telemetry.logs import Log
     from blackhole_guard.telemetry.metrics import Samples, Served
     from blackhole_guard.telemetry.observer import Part
@@ -44,6 +49,15 @@ class LeakSources:
     own_servers: OwnServers
 
 
+@dataclass(frozen=True, slots=True)
+class ApiSource:
+    """What is settled before the observer starts, for the API."""
+
+    settings: ApiSettings
+    config: str | None  # the settings file
+    overrides: Overrides
+
+
 def observe(
     board: Board,
     sockets: tuple[socket.socket, ...],
@@ -51,6 +65,8 @@ def observe(
     log: "Log",
     doctor: DoctorSettings,
     leaks: LeakSources,
+    *,
+    api: ApiSource | None = None,
 ) -> int:
     """Be the observer; returns the process's exit code. SIGTERM, which is blocked until then, ends its loop.
 
@@ -61,6 +77,7 @@ def observe(
         log: for what goes wrong, and for resolvers that leak.
         doctor: whether, when and which resolvers are examined.
         leaks: where the observer is told of leaks.
+        api: None: there is none.
     """
     with contextlib.suppress(OSError):  # a unit may forbid setpriority(2)
         os.nice(_NICENESS)  # before the imports: a worker may be starting just now
@@ -68,56 +85,79 @@ def observe(
     from blackhole_guard.telemetry.observer import ObserverContext, run_observer
 
     build = Build(__version__, platform.python_version(), registry.UPDATED)
-    facts = Facts(board.pages, board.control, build, _ServedFacts(board, open_newest).read)
-    parts, reads = _make_leak_parts(leaks, log)
+    served = _ServedFacts(board, open_newest)
+    facts = Facts(board.pages, board.control, build, served.read)
+    told = _take_leak_sources(leaks, log)
+    parts, reads, rounds = told.parts, told.reads, None
     if doctor.interval is not None:
         from blackhole_guard.app.rounds import Rounds
 
         rounds = Rounds(doctor, doctor.interval, board, open_newest, log)
         parts, reads = (*parts, rounds), (*reads, rounds.read)
     facts = replace(facts, observed=lambda: dict(chain.from_iterable(read().items() for read in reads)))
+    made = None
+    if api is not None:
+        from blackhole_guard.app.api import make_api
+
+        made = make_api(
+            api,
+            board,
+            served.read_zones,
+            tops=told.averted,
+            observed=told.observed,
+            rounds=rounds,
+        )
     # The supervisor has tied this process to its own life already.
-    return run_observer(ObserverContext(sockets, facts, log, parts))
+    return run_observer(ObserverContext(sockets, facts, log, parts, made))
 
 
-def _make_leak_parts(
-    leaks: LeakSources, log: "Log"
-) -> tuple[tuple["Part", ...], tuple[Callable[[], "Mapping[str, Samples]"], ...]]:
-    """Make what is told of leaks, and what keeps them: that is closed last. And what reads their counts."""
-    parts: list[Part] = []
+@dataclass(slots=True)
+class _Told:
+    """What is told of leaks, and what keeps them."""
+
+    parts: "tuple[Part, ...]" = ()  # what keeps observed leaks is closed last
+    reads: "tuple[Callable[[], Mapping[str, Samples]], ...]" = ()  # their counts
+    averted: "Tops | None" = None
+    observed: "Observed[SlidingTops] | None" = None
+
+
+def _take_leak_sources(leaks: LeakSources, log: "Log") -> _Told:
+    """Make all that receives and keeps leaks."""
+    told = _Told()
     if leaks.counts is not None:
         from blackhole_guard.app.tops import TopsKeeper
 
-        parts.append(TopsKeeper(leaks.counts, leaks.state_dir, leaks.clients, log))
+        tops = TopsKeeper(leaks.counts, leaks.state_dir, leaks.clients, log)
+        told.parts, told.averted = (tops,), tops.tops
     sockets = leaks.sockets
     if sockets.dnstap is None and sockets.watch is None:
-        return tuple(parts), ()
+        return told
     from blackhole_guard.app.leak_keeper import LeakKeeper
 
     keeper = LeakKeeper(leaks.state_dir, leaks.clients, log)
-    reads: list[Callable[[], Mapping[str, Samples]]] = [keeper.read]
+    told.reads, told.observed = (keeper.read,), keeper.observed
     if sockets.dnstap is not None:
         from blackhole_guard.app.dnstap import Dnstap
 
         dnstap = Dnstap(sockets.dnstap, leaks.own_servers, keeper, log)
-        parts.append(dnstap.receiver)
-        reads.append(dnstap.read)
+        told.parts, told.reads = (*told.parts, dnstap.receiver), (*told.reads, dnstap.read)
     if sockets.watch is not None:
         from blackhole_guard.app.leak_watch import LeakWatch
 
         watch = LeakWatch(sockets.watch, keeper, log)
-        parts.append(watch.receiver)
-        reads.append(watch.read)
-    return (*parts, keeper), tuple(reads)
+        told.parts, told.reads = (*told.parts, watch.receiver), (*told.reads, watch.read)
+    told.parts = (*told.parts, keeper)
+    return told
 
 
-def preload(user: User, *, with_rounds: bool, leaks: LeakSockets) -> None:
+def preload(user: User, *, with_rounds: bool, leaks: LeakSockets, api: bool) -> None:
     """Import what the observer needs, if this user could not.
 
     Args:
         user: whom this process becomes later.
         with_rounds: whether it examines resolvers, too.
         leaks: what evidence it receives.
+        api: whether there is an API.
     """
     names = _LIBRARIES if leaks.dnstap is None else (*_LIBRARIES, "google.protobuf")
     files = [spec.origin for name in names if (spec := find_spec(name)) is not None and spec.origin is not None]
@@ -127,6 +167,8 @@ def preload(user: User, *, with_rounds: bool, leaks: LeakSockets) -> None:
     import blackhole_guard.app.tops
     import blackhole_guard.telemetry.observer  # for what it brings in, as the others
 
+    if api:
+        import blackhole_guard.app.api
     if with_rounds:
         import blackhole_guard.app.rounds
     if leaks.watch is not None:
@@ -142,18 +184,29 @@ class _ServedFacts:
         self._board = board
         self._open_newest = open_newest
         self._generation = 0
-        self._served: Served | None = None
+        self._digest = ""
+        self._zones: tuple[ZoneFacts, ...] = ()
 
     def read(self) -> "Served | None":
-        """Say what is served; None: nothing yet."""
+        """Say what is served, for the metrics; None: nothing yet."""
         from blackhole_guard.telemetry.metrics import Served
 
+        return Served(self._digest, self._zones) if self._refresh() else None
+
+    def read_zones(self) -> "ServedZones | None":
+        """Say the same for the API."""
+        from blackhole_guard.api.known import ServedZones
+
+        return ServedZones(self._generation, self._digest, self._zones) if self._refresh() else None
+
+    def _refresh(self) -> bool:
+        """Read what has changed; returns whether anything is served."""
         generation = self._board.control.generation
         if generation != self._generation:
             snapshot = self._open_newest()
             try:
-                self._served = Served(snapshot.digest.hex(), tuple(snapshot.facts))
+                self._digest, self._zones = snapshot.digest.hex(), snapshot.facts
             finally:
                 snapshot.close()
             self._generation = generation
-        return self._served
+        return generation != 0

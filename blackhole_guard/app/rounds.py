@@ -6,6 +6,7 @@ Imported where rounds are made only: nobody else needs the doctor.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import time
 from typing import Protocol, Self
 
 from blackhole_guard.app.board import Board
@@ -63,6 +64,8 @@ class Rounds:
         self._open_newest = open_newest
         self._log = log
         self._facts: tuple[ResolverFact, ...] = ()
+        self.found: tuple[tuple[Resolver, Examined], ...] = ()  # all that the last round found
+        self.at: float | None = None  # when it did; unix seconds. None: the first one is not over
         self._said: dict[str, _State] = {}  # resolver -> what was logged of it last
 
     @property
@@ -100,7 +103,8 @@ class Rounds:
         # Whoever asks resolvectl waits for it; the pages are not to.
         resolvers = await asyncio.to_thread(self._choose)
         found = await examine_all(resolvers, self._know())
-        self._facts = tuple(_make_fact(*each) for each in zip(resolvers, found, strict=True))
+        self.found, self.at = tuple(zip(resolvers, found, strict=True)), time()
+        self._facts = tuple(_make_fact(*each) for each in self.found)
         for fact in self._facts:
             self._tell(fact)
 

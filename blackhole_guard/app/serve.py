@@ -17,7 +17,7 @@ from blackhole_guard.app.board import Board
 from blackhole_guard.app.leak_counts import UNCOUNTED, CountsPipe, CountsSender
 from blackhole_guard.app.leak_sockets import LeakSockets, open_leak_sockets
 from blackhole_guard.app.loader import Loader
-from blackhole_guard.app.observer import LeakSources, observe, preload
+from blackhole_guard.app.observer import ApiSource, LeakSources, observe, preload
 from blackhole_guard.app.own_servers import OwnServers
 from blackhole_guard.app.responder import SnapshotResponder
 from blackhole_guard.config.load import Overrides, load_settings
@@ -146,7 +146,12 @@ class _Server:
         stack.callback(self._leaks.close)
         self._say_how_it_is(activated is not None)
         if user is not None and self._http:
-            preload(user, with_rounds=self._settings.doctor.interval is not None, leaks=self._leaks)
+            preload(
+                user,
+                with_rounds=self._settings.doctor.interval is not None,
+                leaks=self._leaks,
+                api=telemetry.api.enabled,
+            )
         drop_privileges(user)
         if os.geteuid() == 0:
             self.log.warning("runs as root; set server.user to drop the privileges that serving does not need")
@@ -261,14 +266,18 @@ class _Server:
         self.log.on_loss = partial(meter.add, "log_lines_lost")
         if self._counts is not None:
             self._counts.writer.close()
+        settings = self._settings
         leaks = LeakSources(
             state_dir=self._state.path,
-            clients=self._settings.telemetry.tops.clients,
+            clients=settings.telemetry.tops.clients,
             counts=None if self._counts is None else self._counts.reader,
             sockets=self._leaks,
-            own_servers=OwnServers(self._settings.leaks.own_servers, self._held.addresses),
+            own_servers=OwnServers(settings.leaks.own_servers, self._held.addresses),
         )
-        return observe(self._board, self._http, self._open_newest, self.log, self._settings.doctor, leaks)
+        api = None
+        if settings.telemetry.api.enabled:
+            api = ApiSource(settings.telemetry.api, self._config, self._overrides)
+        return observe(self._board, self._http, self._open_newest, self.log, settings.doctor, leaks, api=api)
 
     def _tell(self, result: LoadResult) -> None:
         self.log.info("serving", zones=result.zones, records=result.records)

@@ -1,17 +1,16 @@
 """`blackhole-guard doctor`: what becomes of look-ups for reserved addresses at the resolvers that are used here."""
 
 import asyncio
-import json
-import sys
-from typing import Any, Protocol
+from time import time
 
 import click
 from rich.console import Console
 
+from blackhole_guard.api.diagnosis import Cure, find_exit_code, make_diagnosis, point_to_integrate
 from blackhole_guard.cli.reading import Reading, config_options, read_all
 from blackhole_guard.cli.settings_options import find_config, make_overrides
 from blackhole_guard.cli.stanzas import make_stanzas
-from blackhole_guard.cli.terminal import count, make_console, make_table
+from blackhole_guard.cli.terminal import count, make_console, make_table, print_document
 from blackhole_guard.config.problems import ValueProblem
 from blackhole_guard.doctoring.configuration import make_known
 from blackhole_guard.doctoring.network import examine_all
@@ -25,10 +24,6 @@ from blackhole_guard.leaks.signatures import Kind
 from blackhole_guard.leaks.verdicts import Verdict
 from blackhole_guard.wire.names import escape_text, format_name
 
-FORMAT = 1  # of the JSON; a key may be added under the same number, none goes or changes its meaning
-
-EXIT_GOOD, EXIT_LEAKS, EXIT_UNKNOWN = 0, 1, 3  # 2 is click's, for what was written wrongly
-
 _STYLES = {
     Verdict.OURS: "green",
     Verdict.LOCAL: "green",
@@ -41,37 +36,20 @@ _STYLES = {
 _ALL_BUT_HOSTS = ("SOA",)  # the types of a finding that leak where look-ups of hosts stay in
 
 
-class Cure(Protocol):
-    """Writes the lines to change in a resolver's own configuration."""
-
-    def __call__(self, kind: Kind, blocks: tuple[str, ...], resolver: str) -> list[str]:
-        """Say what to change in a program so that all is well with some blocks.
-
-        Args:
-            kind: of the program.
-            blocks: keys of `registry.BLOCKS`; one at least.
-            resolver: where the program answers, as a `Resolver` is written.
-        """
-
-
 def make_cure(reading: Reading) -> Cure:
     """Make what writes the lines: those of `integrate`, for what is served here."""
 
     def cure(kind: Kind, blocks: tuple[str, ...], resolver: str) -> list[str]:
-        if kind is Kind.OURS:
-            what = "a map has `serve: false`, or `reserved.serve` is false, or the maps that it runs with are older"
-            return [f"{what}: see `blackhole-guard check`, `blackhole-guard reload`"]
-        if kind is Kind.UNKNOWN:
-            programs = "|".join(PROGRAMS)
-            return [f"blackhole-guard integrate {programs} prints the lines to change; it is for you to say which"]
-        command = f"blackhole-guard integrate {kind}"
+        pointer = point_to_integrate(kind, blocks, resolver)
+        if kind not in PROGRAMS:
+            return pointer
         if reading.errors:
-            return [f"{command} prints the lines to change, once settings and maps have no errors"]
+            return [f"{pointer[0]}, once settings and maps have no errors"]
         try:
             towards = find_way_to(read_resolver(resolver))
             return list(make_stanzas(kind, reading, towards=towards, sick=blocks).lines())
         except IntegrationError as error:
-            return [f"{command} prints the lines to change, but: {escape_text(error.what)}; {escape_text(error.hint)}"]
+            return [f"{pointer[0]}, but: {escape_text(error.what)}; {escape_text(error.hint)}"]
 
     return cure
 
@@ -113,19 +91,13 @@ def command(
     results = list(zip(asked, found, strict=True))
     code, cure = find_exit_code(found), make_cure(reading)
     if as_json:
-        click.echo(json.dumps(as_document(results, cure), indent=2 if sys.stdout.isatty() else None))
+        named = [(str(resolver), examined) for resolver, examined in results]
+        print_document(make_diagnosis(named, cure, time()))
     else:
         console = make_console()
         for resolver, examined in results:
             print_examined(console, resolver, examined, all_zones=all_zones, cure=cure)
     raise SystemExit(code)
-
-
-def find_exit_code(found: list[Examined]) -> int:
-    """Say how it went, as monitoring wants to know it: what is to cure comes first, then what could not be seen."""
-    if any(examined.sick_blocks for examined in found):
-        return EXIT_LEAKS
-    return EXIT_GOOD if all(examined.is_known for examined in found) else EXIT_UNKNOWN
 
 
 def _choose(resolvers: tuple[str, ...], zones: tuple[str, ...]) -> tuple[Resolver, ...]:
@@ -249,68 +221,3 @@ def _remarks(examined: Examined) -> list[str]:
     validates = {True: "validates", False: "does not validate", None: "unknown: no answer for the root's SOA"}
     lines.append(f"DNSSEC: {validates[examined.validates]}")
     return lines
-
-
-def as_document(results: list[tuple[Resolver, Examined]], cure: Cure) -> dict[str, Any]:
-    """Make the JSON document of docs/doctor.md."""
-    found = [examined for _, examined in results]
-    return {
-        "format": FORMAT,
-        "exit_code": find_exit_code(found),
-        "leaks": any(examined.leaks for examined in found),
-        "resolvers": [_resolver_as_json(resolver, examined, cure) for resolver, examined in results],
-    }
-
-
-def _resolver_as_json(resolver: Resolver, examined: Examined, cure: Cure) -> dict[str, Any]:
-    sick = examined.sick_blocks
-    return {
-        "resolver": escape_text(str(resolver)),
-        "answers": examined.silence is None,
-        "silence": examined.silence,
-        "leaks": examined.leaks,
-        "known": examined.is_known,
-        "program": examined.program.value,
-        "version": examined.version,
-        "identity": examined.identity,
-        "validates": examined.validates,
-        "ds_home_arpa": examined.ds.value,
-        "questions": examined.questions,
-        "seconds": round(examined.seconds, 6),
-        "blocks": [_block_as_json(each) for each in group_by_block(examined.findings)],
-        "zones": [_zone_as_json(each) for each in examined.findings],
-        "mapped": [_mapped_as_json(each) for each in examined.mapped],
-        "cure": "\n".join(cure(examined.program, sick, str(resolver))) if sick else None,
-    }
-
-
-def _block_as_json(each: BlockFinding) -> dict[str, Any]:
-    return {
-        "block": each.block,
-        "verdict": each.verdict.value,
-        "zones": {verdict.value: number for verdict, number in each.verdicts.items()},
-        "sinks": [sink.value for sink in each.sinks],
-        "types": list(each.leaking),
-    }
-
-
-def _mapped_as_json(each: MappedFinding) -> dict[str, Any]:
-    return {
-        "name": format_name(each.owner),
-        "right": each.is_right,
-        "found": [format_name(name) for name in each.found],
-        "what": each.what,
-    }
-
-
-def _zone_as_json(each: Finding) -> dict[str, Any]:
-    return {
-        "zone": format_name(each.zone.apex),
-        "block": each.zone.block,
-        "verdict": each.verdict.value,
-        "sink": None if each.sink is None else each.sink.value,
-        "expected_sink": each.zone.sink.value,
-        "types": list(each.leaking),
-        "what": each.what,
-        "seconds": None if each.seconds is None else round(each.seconds, 6),
-    }

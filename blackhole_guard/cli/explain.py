@@ -1,16 +1,15 @@
 """`blackhole-guard explain`: which zone, record or rule answers, and where it is written."""
 
-import json
-import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import Any
 
 import click
 
+from blackhole_guard.api.explanation import ExplainedPlace, ExplainedRecord
+from blackhole_guard.api.explanation import Explanation as Document
 from blackhole_guard.cli.reading import Reading, config_options, read_all
 from blackhole_guard.cli.settings_options import find_config, make_overrides, refuse_words
-from blackhole_guard.cli.terminal import count, make_console, print_problems
+from blackhole_guard.cli.terminal import count, make_console, print_document, print_problems
 from blackhole_guard.config.values import format_duration
 from blackhole_guard.explaining import Explanation, explain, parse_target
 from blackhole_guard.wire.codes import RRType
@@ -38,7 +37,7 @@ def command(target: str, rest: tuple[str, ...], config: str | None, zones: tuple
     reading = read_all(find_config(config), make_overrides(include=zones))
     explanation = explain(name, reading.zones, reading.sources, reading.settings)
     if as_json:
-        click.echo(json.dumps(_as_json(target, explanation, reading), indent=2 if sys.stdout.isatty() else None))
+        print_document(_make_document(target, explanation, reading))
     else:
         _print(target, explanation)
         _print_errors(reading)
@@ -123,30 +122,27 @@ def _print_errors(reading: Reading) -> None:
     stderr.print(text, style="bold red", soft_wrap=True)
 
 
-def _as_json(target: str, explanation: Explanation, reading: Reading) -> dict[str, Any]:
-    zone, place = explanation.zone, explanation.place
-    return {
-        "target": escape_text(target),
-        "name": format_name(explanation.name),
-        "type": RRType(explanation.qtype).name,
-        "outcome": explanation.outcome.value,
-        "recursive_outcome": explanation.recursive.value,
-        "records": [
-            {
-                "type": RRType(rrset.rtype).name,
-                "ttl": rrset.ttl,
-                "data": format_rdata(rrset.rtype, rdata, zone.serial if zone else None),
-            }
+def _make_document(target: str, explanation: Explanation, reading: Reading) -> Document:
+    zone, place, cut = explanation.zone, explanation.place, explanation.cut
+    serial = zone.serial if zone else None
+    return Document(
+        target=escape_text(target),
+        name=format_name(explanation.name),
+        type=RRType(explanation.qtype).name,
+        outcome=explanation.outcome.value,
+        recursive_outcome=explanation.recursive.value,
+        records=tuple(
+            ExplainedRecord(RRType(rrset.rtype).name, rrset.ttl, format_rdata(rrset.rtype, rdata, serial))
             for rrset in explanation.records
             for rdata in rrset.rdatas
-        ],
-        "place": None if place is None else {"file": place.file, "line": place.line},
-        "zone": None if zone is None else format_name(zone.apex),
-        "block": None if zone is None else zone.label,
-        "zone_place": None if zone is None or zone.place is None else str(zone.place),
-        "delegation": None if explanation.cut is None else str(explanation.cut.block),
-        "what": explanation.what,
-        "why": list(explanation.why),
-        "hint": explanation.hint,
-        "errors": len(reading.errors),
-    }
+        ),
+        place=None if place is None else ExplainedPlace(place.file, place.line),
+        zone=None if zone is None else format_name(zone.apex),
+        block=None if zone is None else zone.label,
+        zone_place=None if zone is None or zone.place is None else str(zone.place),
+        delegation=None if cut is None else str(cut.block),
+        what=explanation.what,
+        why=explanation.why,
+        hint=explanation.hint,
+        errors=len(reading.errors),
+    )

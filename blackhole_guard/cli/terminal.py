@@ -1,10 +1,13 @@
 """What people see: colours and widths on a terminal, plain lines in a pipe."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:  # `rich` takes 30 ms to import, and who prints JSON has no use for it
+    import msgspec
     from rich.console import Console
     from rich.table import Table
 
@@ -47,6 +50,14 @@ def print_problems(console: "Console", problems: "Iterable[Problem]") -> None:
         if problem.hint:
             text.append(f"; {problem.hint}", style="not bold")
         console.print(text, soft_wrap=True)
+
+
+def print_document(document: "msgspec.Struct | Mapping[str, msgspec.Struct]") -> None:
+    """Print JSON: on a terminal to be read, in a pipe on one line. What is in it must be printable already."""
+    import msgspec
+
+    octets = msgspec.json.encode(document)
+    click.echo(msgspec.json.format(octets) if sys.stdout.isatty() else octets)
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

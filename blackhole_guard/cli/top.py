@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from time import time
 
 import click
-import msgspec
 from rich.console import Console
 
 from blackhole_guard.app.leak_keeper import STATE_FILE as OBSERVED_FILE
 from blackhole_guard.app.tops import STATE_FILE
 from blackhole_guard.cli.running_server import find_state_dir
 from blackhole_guard.cli.settings_options import DEFAULT_CONFIG
-from blackhole_guard.cli.terminal import count, make_console, make_table
+from blackhole_guard.cli.terminal import count, make_console, make_table, print_document
 from blackhole_guard.leaks.observed_state import read_tops
 from blackhole_guard.leaks.tops import MAX_STATE, MAX_TOP, Top, Tops, TopsError, TopsReport
 from blackhole_guard.leaks.windows import WINDOWS, Window
@@ -63,7 +62,7 @@ def command(
         sys.exit(1)
     reports = {str(kind): tops.report(Window(window), now, most) for kind, tops in kept.items()}
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(reports if is_observed else reports[_AVERTED])))
+        print_document(reports if is_observed else reports[_AVERTED])
         return
     console = make_console()
     for kind, report in reports.items():

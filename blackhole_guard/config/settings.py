@@ -87,11 +87,19 @@ class TopsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clients: Literal["addresses", "networks"] = "addresses"  # networks: the /24 or /56 that an address is in
 
 
+class ApiSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the observer knows, as JSON."""
+
+    enabled: bool = True
+    allow: tuple[Annotated[str, Meta(extra={"kind": "client"})], ...] = ("loopback",)  # as `allow_query`
+
+
 class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The observer's HTTP service."""
 
     enabled: bool = True
     listen: tuple[Endpoint, ...] = ("127.0.0.1:9353",)
+    api: ApiSettings = ApiSettings()
     tops: TopsSettings = TopsSettings()
 
 

@@ -14,7 +14,6 @@ from typing import Protocol
 from blackhole_guard.leaks.askers import JOIN_SECONDS, SLACK_SECONDS, Askers
 from blackhole_guard.leaks.dnstap import KINDS, RESPONSES, Event, Kind, read_frame
 from blackhole_guard.leaks.evidence import Certainty, EvidenceError, Leak, Report, Sighting, Via, judge
-from blackhole_guard.reserved.addresses import reverse_name
 from blackhole_guard.reserved.probes import is_probe
 from blackhole_guard.reserved.registry import ReservedZone, Sink, find_reserved_name, is_public_address
 from blackhole_guard.reserved.shapes import Shape

@@ -17,6 +17,13 @@ PREFIXES: dict[Block, Sink] = {
     ip_network("2001:4:112::/48"): Sink.AS112_DNAME,
 }
 
+SERVERS: dict[str, tuple[str, str]] = {  # name -> its IPv4 and IPv6 address
+    "prisoner.iana.org": ("192.175.48.1", "2620:4f:8000::1"),  # MNAME: dynamic updates go there
+    "blackhole-1.iana.org": ("192.175.48.6", "2620:4f:8000::6"),
+    "blackhole-2.iana.org": ("192.175.48.42", "2620:4f:8000::42"),
+    "blackhole.as112.arpa": ("192.31.196.1", "2001:4:112::1"),
+}
+
 _BY_OCTETS = {network.network_address.packed[: network.prefixlen // 8]: sink for network, sink in PREFIXES.items()}
 _IPV4_PREFIX, _IPV6_PREFIX = 3, 6  # octets
 

@@ -1,20 +1,26 @@
 """What stands between a stranger and the HTTP library: limits on connections, time and octets, and strict requests.
 
 A request reaches the library only when it is whole and plain: GET or HEAD, no body (RFC 9112). One connection carries
-one request, so there is no second one to smuggle in, no idle one to keep, and each is over in 15 seconds at the latest.
+one request, so there is no second one to smuggle in, no idle one to keep, and each is over in 15 seconds at the latest
+(the API's, which may have to read a million lines for its answer, in 45).
 A newcomer always gets in; when there are too many, who waits longest without having asked is closed.
 """
 
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+
+from blackhole_guard.api.problems import ProblemError
 
 MAX_CONNECTIONS = 32
 MAX_PER_CLIENT = 8  # of them from one address, so that one that floods cannot close the others' connections
 MAX_HEAD = 8192  # octets; a scrape of Prometheus has 500
 REQUEST_TIME = 5.0  # seconds from the connection to the whole request
 RESPONSE_TIME = 10.0  # seconds for the client to take the response
+API_TIME = 40.0  # seconds for the API to make one, and for the client to take it
 _FAREWELL = 1.0  # seconds for a client to read why it was turned away, while we read what it still sends
 _MAX_REST = 262_144  # octets that it may still send
 # Octets, which the kernel doubles. What it has taken it keeps for minutes after we closed; what it has not is ours to
@@ -32,12 +38,18 @@ SECURITY_HEADERS = {
 _END = re.compile(rb"\n\r?\n")
 # A method, a path and nothing but visible ASCII in it; fields without folding or blanks before the colon, 100 at most.
 _HEAD = re.compile(
-    rb"([A-Z]{1,20}) /[!-~]* (HTTP/1\.[01])\r\n"
+    rb"([A-Z]{1,20}) (/[!-~]*) (HTTP/1\.[01])\r\n"
     rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*\r\n){0,100}\r\n"
 )
 _HOST = re.compile(rb"\nhost:", re.IGNORECASE)
 _BODY = re.compile(rb"\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 _METHODS = (b"GET", b"HEAD")
+_API = "/api"  # what is below it speaks JSON, whatever is wrong
+
+
+def is_of_api(path: str) -> bool:
+    """Say whether a path is the API's, and what is wrong with a request for it is to be said as JSON."""
+    return path == _API or path.startswith((f"{_API}/", f"{_API}?"))
 
 
 class Gate:
@@ -125,7 +137,8 @@ class GatedConnection(asyncio.Protocol):
         self._head += data
         end = _END.search(self._head, begin)
         if (end.end() if end else len(self._head)) > MAX_HEAD:
-            self._refuse("431 Request Header Fields Too Large", f"a request has at most {MAX_HEAD} octets")
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._refuse(status, f"a request has at most {MAX_HEAD} octets")
         elif end:
             self._judge(bytes(self._head[: end.end()]))
 
@@ -146,27 +159,31 @@ class GatedConnection(asyncio.Protocol):
     def _judge(self, head: bytes) -> None:
         match = _HEAD.fullmatch(head)
         if match is None:
-            self._refuse("400 Bad Request", "this is no HTTP/1.1 request")
-        elif match[1] not in _METHODS:
-            self._refuse("405 Method Not Allowed", "only GET and HEAD are served", "Allow: GET, HEAD\r\n")
+            self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP/1.1 request")
+            return
+        path = match[2].decode("ascii")
+        if match[1] not in _METHODS:
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are served", path, {"Allow": "GET, HEAD"})
         elif _BODY.search(head):
-            self._refuse("400 Bad Request", "a request has no body here")
-        elif len(_HOST.findall(head)) > 1 or (match[2] == b"HTTP/1.1" and not _HOST.search(head)):
-            self._refuse("400 Bad Request", "a request of HTTP/1.1 has one Host")
+            self._refuse(HTTPStatus.BAD_REQUEST, "a request has no body here", path)
+        elif len(_HOST.findall(head)) > 1 or (match[3] == b"HTTP/1.1" and not _HOST.search(head)):
+            self._refuse(HTTPStatus.BAD_REQUEST, "a request of HTTP/1.1 has one Host", path)
         else:
-            self._begin_response(RESPONSE_TIME)
+            self._begin_response(API_TIME if is_of_api(path) else RESPONSE_TIME)
             self._http = self._gate.make_http()
             self._http.connection_made(self._transport)
             self._http.data_received(head)
 
-    def _refuse(self, status: str, why: str, fields: str = "") -> None:
+    def _refuse(
+        self, status: HTTPStatus, why: str, path: str = "", fields: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._begin_response(_FAREWELL)
-        body = f"{why}\n"
-        fields += "".join(f"{name}: {value}\r\n" for name, value in SECURITY_HEADERS.items())
-        head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n{fields}"
-        )
-        self._transport.write(f"{head}\r\n{body}".encode())
+        kind, body = "text/plain; charset=utf-8", f"{why}\n".encode()
+        if is_of_api(path):
+            _, kind, body, _ = ProblemError(status, why).render()
+        fields = {"Content-Type": kind, "Content-Length": str(len(body)), **fields, **SECURITY_HEADERS}
+        lines = (f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in fields.items()))
+        self._transport.write("".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body)
         # A close while octets arrive would reset the connection, and the client might never see the answer.
         self._transport.write_eof()
 

@@ -1,6 +1,7 @@
 """The observer's rounds: what they find is shown, what changes is logged, and one that fails is not the last."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import dns.message
@@ -60,6 +61,8 @@ def test_what_a_round_finds_is_shown_and_what_changes_is_logged(cells):
         run_until(rounds, lambda: log.said)
         assert log.said == [("warning", "a resolver leaks", str(target), "172.16.0.0/12")]
         (fact,) = rounds.facts
+        ((examined, found),) = rounds.found
+        assert (examined, found.leaks, time.time() - rounds.at < 60) == (target, True, True)
         assert (fact.resolver, fact.answers, fact.leaks) == (
             str(target),
             True,

@@ -7,12 +7,14 @@ from pathlib import Path
 import dns.message
 import namespaces
 import pytest
+from known_facts import validate
 from peer_processes import free_port
 from peer_programs import program
 from replies import PUBLIC_SOA, respond
 from stand_in_resolvers import UNBOUND_SOA, resolver, with_soa
 
 import blackhole_guard
+from blackhole_guard.api.resources import ROOT
 from blackhole_guard.cli import doctor
 from blackhole_guard.cli.reading import read_all
 from blackhole_guard.cli.settings_options import make_overrides
@@ -87,6 +89,7 @@ def test_the_json_has_the_keys_that_the_page_names(run, write):
     with resolver(with_soa(UNBOUND_SOA, "10.in-addr.arpa.")) as target:
         done = run("doctor", str(target), "--json", "--zones", "map.yaml")
     document = json.loads(done.out)
+    validate(document, f"{ROOT}/doctor")
     (found,) = document["resolvers"]
     table = re.findall(r"^\| `([a-z_]+(?:\[\]\.[a-z_]+)?)` \|", DOCS.read_text().partition("## JSON")[2], re.MULTILINE)
     assert table == [*document, *(f"resolvers[].{key}" for key in found)]

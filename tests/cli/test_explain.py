@@ -2,6 +2,10 @@
 
 import json
 
+from known_facts import validate
+
+from blackhole_guard.api.resources import ROOT
+
 MAP = """\
 zone: 10.0.0.0/8
 ttl: 4h
@@ -78,6 +82,7 @@ def test_json(run, write):
     write(map=MAP)
     done = run("explain", "10.0.0.3", "--zones", "map.yaml", "--json")
     found = json.loads(done.out)
+    validate(found, f"{ROOT}/explain")
     why = found.pop("why")
     assert done.code == 0 and len(why) == 1
     assert found == {

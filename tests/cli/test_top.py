@@ -5,8 +5,10 @@ import time
 from ipaddress import ip_address
 
 import pytest
+from known_facts import validate
 from test_watch_reports import see
 
+from blackhole_guard.api.resources import ROOT
 from blackhole_guard.leaks.clients import NETWORKS
 from blackhole_guard.leaks.counts import Sampling
 from blackhole_guard.leaks.evidence import Via
@@ -62,6 +64,7 @@ def test_what_is_an_estimate_says_so(keep, top):
 def test_as_many_as_wanted_as_json(keep, top):
     keep(make_tops(*(row(f"10.0.0.{n}", "10.9.9.9", n) for n in range(1, 9)), fold=NETWORKS))
     report = json.loads(top("--json", "-n", "1", "--window", "5m").out)
+    validate(report, f"{ROOT}/tops")
     assert report["window"] == "5m"
     assert report["clients"] == [
         {"client": "10.0.0.0/24", "address": None, "count": 36, "error": 0, "sampling_error": 0}

@@ -62,7 +62,7 @@ class Rig:
 class Observer:
     """An observer in a process of its own."""
 
-    def __init__(self, rig: Rig, facts: Facts | None = None, listen: str = "127.0.0.1") -> None:
+    def __init__(self, rig: Rig, facts: Facts | None = None, listen: str = "127.0.0.1", api=None) -> None:
         family = socket.AF_INET6 if ":" in listen else socket.AF_INET
         self.sock = socket.socket(family)
         self.sock.bind((listen, 0))
@@ -70,6 +70,7 @@ class Observer:
         self.address = self.sock.getsockname()[:2]
         self.errors, writer = os.pipe()
         self.facts = facts or rig.facts
+        self.api = api
         self._stderr = os.fdopen(writer, "w")
         self.start()
 
@@ -78,7 +79,7 @@ class Observer:
         if self.process == 0:
             try:
                 log = open_log("journald", "info", self._stderr)
-                os._exit(run_observer(ObserverContext((self.sock,), self.facts, log)))
+                os._exit(run_observer(ObserverContext((self.sock,), self.facts, log, (), self.api)))
             except BaseException as error:  # noqa: BLE001  # a child must not come back as a second test run
                 print(error, file=sys.stderr)
                 os._exit(70)

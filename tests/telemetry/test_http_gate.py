@@ -1,4 +1,5 @@
 import contextlib
+import json
 import selectors
 import socket
 import time
@@ -105,6 +106,25 @@ def test_other_methods_are_refused_with_those_that_are_allowed(observer, method)
     octets = f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody".encode()
     response = parse_response(exchange(observer.address, octets))
     assert (response.status, response.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/v1/tops", "/api?x"])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("POST {} HTTP/1.1\r\nHost: x", 405),
+        ("GET {} HTTP/1.1", 400),
+        ("GET {} HTTP/1.1\r\nHost: x\r\nContent-Length: 0", 400),
+    ],
+)
+def test_what_is_wrong_below_api_is_said_as_json(observer, path, line, status):
+    response = parse_response(exchange(observer.address, f"{line.format(path)}\r\n\r\n".encode()))
+    assert (response.status, json.loads(response.body)["status"]) == (status, status)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert len(response.body) == int(response.headers["content-length"])
+    assert response.headers.get("allow") == ("GET, HEAD" if status == 405 else None)
+    plain = parse_response(exchange(observer.address, f"{line.format('/apix')}\r\n\r\n".encode()))
+    assert (plain.status, plain.headers["content-type"]) == (status, "text/plain; charset=utf-8")
 
 
 def test_who_sends_a_large_body_is_not_reset_before_it_can_read_why(observer):

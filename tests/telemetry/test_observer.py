@@ -6,11 +6,13 @@ import time
 
 import aiohttp
 import pytest
-from observers import Observer, Rig, Zone, check_metrics, get
+from observers import Observer, Rig, Zone, check_metrics, connect, exchange, get
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
+from blackhole_guard.api.problems import Response
 from blackhole_guard.counters.control import Control
 from blackhole_guard.counters.meter import PageMeter
+from blackhole_guard.telemetry import http_gate
 from blackhole_guard.telemetry.metrics import OPENMETRICS, TEXT, Facts
 from blackhole_guard.telemetry.observer import find_unreadiness
 
@@ -213,6 +215,77 @@ def test_an_error_of_ours_is_logged_and_not_told(rig):
         assert response.headers["x-content-type-options"] == "nosniff"
         assert observer.log().startswith("<3>the observer could not answer  path=/metrics error=")
         assert get(observer.address, "/healthz").status == 200
+
+
+class Echo:
+    """An API that says what it was asked."""
+
+    async def respond(self, path, query, client, host):
+        if "bug" in query:
+            raise RuntimeError("very\nwrong")
+        return Response(203, "application/json", f"{path} {query} {client} {host}".encode(), {"Cache-Control": "x"})
+
+
+def test_what_is_below_api_is_the_apis(rig):
+    with Observer(rig, api=Echo()) as observer:
+        for path, expected in (
+            ("/api", "/api  127.0.0.1 x"),
+            ("/api/v1?a=%20b&c", "/api/v1 a=%20b&c 127.0.0.1 x"),
+            ("/api/v1/%74ops?", "/api/v1/tops  127.0.0.1 x"),
+            ("/api/../x", "/api/../x  127.0.0.1 x"),
+        ):
+            response = get(observer.address, path)
+            assert (response.status, response.text) == (203, expected)
+            assert (response.headers["content-type"], response.headers["cache-control"]) == ("application/json", "x")
+            assert response.headers["x-content-type-options"] == "nosniff"
+        assert get(observer.address, "/apix").status == 404
+        assert get(observer.address, "/").text == "there is /metrics, /healthz, /readyz and /api/v1\n"
+
+
+def test_an_error_of_the_apis_is_a_problem_that_says_no_more(rig):
+    with Observer(rig, api=Echo()) as observer:
+        response = get(observer.address, "/api/v1?bug")
+        assert (response.status, response.headers["content-type"]) == (500, "application/problem+json")
+        assert '"internal error, see the log"' in response.text
+        assert "very\\nwrong" in observer.log()
+
+
+class Large:
+    """An API with more to say than a client takes at once."""
+
+    async def respond(self, path, query, client, host):
+        return Response(200, "application/json", b"x" * 5_000_000)
+
+
+def test_a_large_response_comes_whole_and_who_leaves_before_its_end_is_no_error(rig):
+    with Observer(rig, api=Large()) as observer:
+        assert get(observer.address, "/api/v1").body == b"x" * 5_000_000
+        head = get(observer.address, "/api/v1", method="HEAD")
+        assert (head.body, head.headers["content-length"]) == (b"", "5000000")
+        with connect(observer.address) as sock:
+            sock.sendall(b"GET /api/v1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.recv(1000)  # and no more
+        assert get(observer.address, "/healthz").status == 200
+        assert observer.log() == ""
+
+
+class Sleeper:
+    """An API that never answers."""
+
+    async def respond(self, path, query, client, host):
+        await asyncio.sleep(3600)
+
+
+def test_an_api_that_does_not_answer_is_not_waited_for(rig, monkeypatch):
+    monkeypatch.setattr(http_gate, "API_TIME", 0.3)
+    with Observer(rig, api=Sleeper()) as observer:
+        assert exchange(observer.address, b"GET /api/v1 HTTP/1.1\r\nHost: x\r\n\r\n") == b""
+        assert get(observer.address, "/healthz").status == 200
+        assert observer.stop(signal.SIGTERM) == 0
+
+
+def test_without_an_api_there_is_nothing(observer):
+    assert get(observer.address, "/api/v1").status == 404
 
 
 def test_an_observer_ends_when_told_to(observer):

@@ -1,0 +1,62 @@
+"""Reports of tops, made for many: each at most as often as it is worth, and never for long at a time.
+
+To merge what is in a window takes up to half a second where all sketches are full. So it is done pane by pane, with
+as much time for all others between, and what was made is good for twenty times as long as it took.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from blackhole_guard.leaks.tops import MAX_TOP, Tops, TopsPane, TopsReport
+from blackhole_guard.leaks.windows import WINDOWS, Window
+
+_LEAST = 1.0  # seconds that a report is good for; workers tell of their counts once a second
+_SHARE = 0.05  # of the time, at most, for a window that is asked for all the time
+
+
+class Reports:
+    """The reports of one keeper of tops."""
+
+    def __init__(self, tops: Tops, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        """Begin without any.
+
+        Args:
+            tops: what is reported of.
+            clock: unix seconds.
+            monotonic: seconds.
+        """
+        self._tops = tops
+        self._clock = clock
+        self._monotonic = monotonic
+        self._kept: dict[Window, tuple[float, TopsReport]] = {}  # until when it is good, and what
+        # Who asks while a report is being made waits for it.
+        self._locks: Mapping[Window, asyncio.Lock] = {window: asyncio.Lock() for window in WINDOWS}
+
+    async def report(self, window: Window, most: int) -> TopsReport:
+        """Give a report of up to `most` of each kind, MAX_TOP at most."""
+        async with self._locks[window]:
+            kept = self._kept.get(window)
+            if kept is None or self._monotonic() >= kept[0]:
+                kept = self._kept[window] = await self._make(window)
+        whole = kept[1]
+        return msgspec.structs.replace(
+            whole, clients=whole.clients[:most], addresses=whole.addresses[:most], pairs=whole.pairs[:most]
+        )
+
+    async def _make(self, window: Window) -> tuple[float, TopsReport]:
+        now, took = self._clock(), 0.0
+        steps, whole = self._tops.merge(window, now), TopsPane()
+        while True:
+            begin = self._monotonic()
+            step = next(steps, None)
+            if step is None:
+                break
+            whole, spent = step, self._monotonic() - begin
+            took += spent
+            # A request takes several turns of the loop; were the next step in the next one, it would wait for as many.
+            await asyncio.sleep(spent)
+        report = self._tops.show(whole, window, now, MAX_TOP)
+        end = self._monotonic()
+        return end + max(_LEAST, (took + end - begin) / _SHARE), report

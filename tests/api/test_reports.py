@@ -1,0 +1,96 @@
+"""Reports of tops: how often they are made, and what others do meanwhile."""
+
+import asyncio
+from ipaddress import ip_address
+
+from known_facts import NOW
+
+from blackhole_guard.api.reports import Reports
+from blackhole_guard.leaks.counts import Sampling
+from blackhole_guard.leaks.tops import Tops
+from blackhole_guard.leaks.windows import WINDOWS, Window
+
+
+class Clock:
+    """Moves by some seconds at each look."""
+
+    def __init__(self, step=0.0):
+        self.now, self.step = 100.0, step
+
+    def __call__(self):
+        self.now += self.step
+        return self.now
+
+
+def make_tops(panes=1):
+    tops = Tops()
+    for pane in range(panes):
+        rows = [(ip_address(f"10.0.0.{n}").packed, ip_address("10.9.9.9").packed, True, n) for n in range(1, 6)]
+        tops.add(rows, Sampling(0, 1), NOW - 3600 * (panes - 1 - pane))
+    return tops
+
+
+def make(tops, step=0.0):
+    clock = Clock(step)
+    return Reports(tops, lambda: NOW, clock), clock
+
+
+def test_a_report_has_as_many_as_wanted():
+    reports, _ = make(make_tops())
+    report = asyncio.run(reports.report(Window.HOUR, 2))
+    assert [(top.client, top.count) for top in report.clients] == [("10.0.0.5", 5), ("10.0.0.4", 4)]
+    assert len(report.pairs) == 2
+    assert report.total == 15
+
+
+def test_it_is_what_the_tops_say_themselves():
+    tops = make_tops(panes=5)
+    reports, _ = make(tops)
+    for window in WINDOWS:
+        assert asyncio.run(reports.report(window, 1000)) == tops.report(window, NOW, 1000)
+
+
+def test_it_is_good_for_a_second():
+    tops = make_tops()
+    reports, clock = make(tops)
+    first = asyncio.run(reports.report(Window.HOUR, 10))
+    tops.add([(bytes(4), b"", False, 1)], Sampling(0, 1), NOW)
+    clock.now += 0.9
+    assert asyncio.run(reports.report(Window.HOUR, 10)) == first
+    clock.now += 0.2
+    assert asyncio.run(reports.report(Window.HOUR, 10)).total == first.total + 1
+
+
+def test_what_takes_long_is_good_for_longer():
+    tops = make_tops()
+    reports, clock = make(tops, step=0.1)  # each step takes as long
+    first = asyncio.run(reports.report(Window.HOUR, 10))
+    tops.add([(bytes(4), b"", False, 1)], Sampling(0, 1), NOW)
+    clock.now += 3.0
+    assert asyncio.run(reports.report(Window.HOUR, 10)) == first
+    clock.now += 3.0
+    assert asyncio.run(reports.report(Window.HOUR, 10)).total == first.total + 1
+
+
+def test_others_have_their_turn_between_panes_and_who_wants_the_same_waits_for_it():
+    tops = make_tops(panes=10)
+    made = []
+    tops_merge = tops.merge
+    tops.merge = lambda *arguments: made.append(arguments) or tops_merge(*arguments)
+    reports, _ = make(tops)
+    turns = []
+
+    async def take_turns():
+        while True:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    async def run():
+        other = asyncio.create_task(take_turns())
+        both = await asyncio.gather(reports.report(Window.DAY, 1), reports.report(Window.DAY, 5))
+        other.cancel()
+        return both
+
+    one, five = asyncio.run(run())
+    assert (len(one.clients), len(five.clients), len(made)) == (1, 5, 1)
+    assert len(turns) >= 10
