@@ -121,10 +121,11 @@ def classify(name: bytes, qtype: int, qclass: int, is_update: bool) -> Kind | No
     zone = find_reserved_name(name)
     if zone is None or is_probe(name) or (qtype == RRType.DS and name == zone.apex):
         return None
+    address = parse_reverse_name(name)
     if is_update:
         shape = Shape.UPDATE
-    elif name == zone.apex and qtype in MINIMISING_TYPES:
-        shape = Shape.PARTIAL  # a resolver's step into the zone; here, unlike at a server of ours, mostly resolvers ask
+    elif (name == zone.apex and qtype in MINIMISING_TYPES) or (address is not None and qtype == RRType.NS):
+        shape = Shape.PARTIAL  # a resolver's step to what is below; here, unlike at a server of ours, resolvers ask
     else:
         shape = find_shape(name, qtype, apex=zone.apex, cut=None)
-    return Kind(zone.block, zone.sink, shape, parse_reverse_name(name))
+    return Kind(zone.block, zone.sink, shape, address)

@@ -68,6 +68,11 @@ def test_what_a_resolver_that_minimises_asks_for_a_zone_is_no_more_than_a_part(n
     assert judge(sight(name, RRType.SOA, server="192.175.48.6"), Certainty.OBSERVED).shape is Shape.SOA_HUNT
 
 
+def test_so_is_the_ns_of_an_address_for_a_name_below_it():
+    leak = judge(sight("3.0.0.10.in-addr.arpa", RRType.NS, server="192.175.48.6"), Certainty.OBSERVED)
+    assert (leak.shape, leak.address) == (Shape.PARTIAL, ip_address("10.0.0.3").packed)
+
+
 def test_an_update_is_one_whatever_its_zone_looks_like():
     leak = judge(sight("0.0.10.in-addr.arpa", RRType.SOA, server="192.175.48.1", update=True), Certainty.OBSERVED)
     assert leak is not None
