@@ -81,6 +81,9 @@ def observe(
     """
     with contextlib.suppress(OSError):  # a unit may forbid setpriority(2)
         os.nice(_NICENESS)  # before the imports: a worker may be starting just now
+    from blackhole_guard.telemetry.light_libraries import import_lightly
+
+    import_lightly()
     from blackhole_guard.telemetry.metrics import Build, Facts
     from blackhole_guard.telemetry.observer import ObserverContext, run_observer
 
@@ -164,6 +167,9 @@ def preload(user: User, *, with_rounds: bool, leaks: LeakSockets, api: bool) -> 
     with acting_as(user):
         if all(os.access(file, os.R_OK, effective_ids=True) for file in files):
             return
+    from blackhole_guard.telemetry.light_libraries import import_lightly
+
+    import_lightly()
     import blackhole_guard.app.tops
     import blackhole_guard.telemetry.observer  # for what it brings in, as the others
 

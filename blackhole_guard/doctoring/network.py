@@ -1,7 +1,7 @@
 """Questions over the network: UDP first, TCP where a reply is truncated. What is asked, and when, `leaks` decides."""
 
 import asyncio
-import secrets
+import os
 import socket
 from collections.abc import Callable, Sequence
 
@@ -46,7 +46,7 @@ async def examine_all(
 async def examine(resolver: Resolver, known: Known, limits: Limits) -> Examined:
     """Examine one resolver."""
     clock = asyncio.get_running_loop().time
-    examination = Examination(known, secrets.token_bytes, clock(), limits=limits)
+    examination = Examination(known, os.urandom, clock(), limits=limits)
     await _Conversation(resolver, examination.exchanges, sum(limits.patience)).run()
     return examination.conclude(clock())
 

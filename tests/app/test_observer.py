@@ -16,7 +16,7 @@ def is_preloaded(user):
     """Preload in a fork, as a start does; whether that imported anything."""
     if (child := os.fork()) == 0:
         sys.modules.pop(OBSERVER, None)
-        observer.preload(user, with_rounds=False, leaks=LeakSockets())
+        observer.preload(user, with_rounds=False, leaks=LeakSockets(), api=False)
         os._exit(OBSERVER in sys.modules)
     return bool(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
