@@ -15,10 +15,15 @@ OBSERVER = "blackhole_guard.telemetry.observer"
 def is_preloaded(user):
     """Preload in a fork, as a start does; whether that imported anything."""
     if (child := os.fork()) == 0:
-        sys.modules.pop(OBSERVER, None)
-        observer.preload(user, with_rounds=False, leaks=LeakSockets(), api=False)
-        os._exit(OBSERVER in sys.modules)
-    return bool(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        try:
+            sys.modules.pop(OBSERVER, None)
+            observer.preload(user, with_rounds=False, leaks=LeakSockets(), api=False)
+            os._exit(OBSERVER in sys.modules)
+        finally:  # whatever happens, this is no second pytest
+            os._exit(2)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 1)
+    return bool(code)
 
 
 @pytest.mark.root
