@@ -4,16 +4,19 @@ import pytest
 from known_facts import NOW, validate
 from msgspec import json
 
-from blackhole_guard.api.diagnosis import find_exit_code, find_sick, make_diagnosis, point_to_integrate
+from blackhole_guard.api.diagnosis import find_exit_code, make_diagnosis, point_to_integrate
 from blackhole_guard.api.resources import ROOT
 from blackhole_guard.leaks.doctor import Examined, Finding
 from blackhole_guard.leaks.signatures import Kind
-from blackhole_guard.leaks.verdicts import Verdict
+from blackhole_guard.leaks.verdicts import UNKNOWN, Verdict
 from blackhole_guard.reserved.registry import ZONES
 
 
 def examined(*verdicts, **fields):
-    found = [Finding(zone, each, "", None, (), None, None) for zone, each in zip(ZONES, verdicts, strict=False)]
+    found = [
+        Finding(zone, each, "", None, (), None, None, is_known=each not in UNKNOWN, may_be_ours=False)
+        for zone, each in zip(ZONES, verdicts, strict=False)
+    ]
     return Examined(found, **fields)
 
 
@@ -31,8 +34,8 @@ def test_a_leak_comes_first_and_then_what_could_not_be_seen(found, code):
 
 
 def test_blocks_that_are_sick_are_named_once():
-    assert find_sick(GOOD) == ()
-    assert find_sick(BAD) == tuple(dict.fromkeys(zone.block for zone in ZONES[1:4]))
+    assert GOOD.sick_blocks == ()
+    assert BAD.sick_blocks == tuple(dict.fromkeys(zone.block for zone in ZONES[1:4]))
 
 
 def test_it_is_a_document_of_the_api():
@@ -46,4 +49,4 @@ def test_it_is_a_document_of_the_api():
 
 @pytest.mark.parametrize("kind", Kind)
 def test_there_is_a_way_on_for_each_program(kind):
-    assert "blackhole-guard " in point_to_integrate(kind, ())[0]
+    assert "blackhole-guard " in point_to_integrate(kind, (), "192.0.2.1")[0]
