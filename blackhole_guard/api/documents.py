@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from blackhole_guard.leaks.evidence import Certainty, Via
 from blackhole_guard.leaks.observed import RECENT
+from blackhole_guard.leaks.tops import TopsReport
 from blackhole_guard.leaks.windows import Window
 from blackhole_guard.reserved.registry import Sink
 
@@ -157,12 +158,29 @@ class PartialSeries(msgspec.Struct, frozen=True):
 
 
 class ResponseSeries(msgspec.Struct, frozen=True):
-    """Responses to leaks that were observed."""
+    """What became of leaks that were observed, queries for a part of an address among them."""
 
     sink: Sink
     via: Via
-    count: Count
+    count: Annotated[int, Meta(ge=0, description="responses")]
     seconds: Annotated[float, Meta(ge=0, description="that they took in all")]
+    unanswered: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(description="that got no response in time; null: this kind of evidence does not tell"),
+    ]
+
+
+class ObservedTimes(msgspec.Struct, frozen=True):
+    """When leaks into a block were seen on their way to a sink, queries for a part of an address among them.
+
+    These are kept over restarts, for 90 days; counts are not.
+    """
+
+    block: BlockName
+    sink: Sink
+    via: Via
+    first: Annotated[float, Meta(description="unix seconds: of the first one, as the evidence dates it")]
+    last: Annotated[float, Meta(description="the same of the last one")]
 
 
 class ObservedLeaks(msgspec.Struct, frozen=True):
@@ -176,6 +194,19 @@ class ObservedLeaks(msgspec.Struct, frozen=True):
     series: tuple[ObservedSeries, ...]
     partial: tuple[PartialSeries, ...]
     responses: tuple[ResponseSeries, ...]
+    times: tuple[ObservedTimes, ...]
+
+
+class ObservedTops(msgspec.Struct, frozen=True):
+    """Who causes most observed leaks, and for which addresses: by kind of evidence, if it has shown any.
+
+    Two kinds of evidence may have seen the same leak, so what they counted must not be added up.
+    """
+
+    packets: TopsReport | UnsetType = UNSET
+    capture: TopsReport | UnsetType = UNSET
+    dnstap: TopsReport | UnsetType = UNSET
+    log: TopsReport | UnsetType = UNSET
 
 
 class RecentLeak(msgspec.Struct, frozen=True):

@@ -2,22 +2,29 @@
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
+from math import isfinite
 
 from blackhole_guard.api.counted import add_up
 from blackhole_guard.api.documents import (
     ObservedLeaks,
     ObservedSeries,
+    ObservedTimes,
     PartialSeries,
     RecentLeak,
     ResponseSeries,
 )
-from blackhole_guard.leaks.evidence import Leak
+from blackhole_guard.leaks.evidence import Leak, Via
 from blackhole_guard.leaks.leak_tops import SlidingTops
-from blackhole_guard.leaks.observed import Observed, Series
+from blackhole_guard.leaks.observed import Observed, Responses
+from blackhole_guard.leaks.tallies import Tally
+from blackhole_guard.reserved.registry import Sink
+from blackhole_guard.reserved.shapes import Shape
 from blackhole_guard.wire.codes import RRType
 from blackhole_guard.wire.names import format_name
 
 PerKey = dict[str, dict[str, dict[str, int]]]  # counts by a key, kind of evidence and certainty
+# What sees both directions: it knows of a query that nobody answered. A resolver's dnstap tells of responses alone.
+_SEES_SILENCE = (Via.PACKETS, Via.CAPTURE)
 
 
 def show_observed(observed: Observed[SlidingTops], since: float) -> ObservedLeaks:
@@ -28,20 +35,24 @@ def show_observed(observed: Observed[SlidingTops], since: float) -> ObservedLeak
         totals=add_up((each.via.value, each.count) for each in series),
         series=series,
         partial=tuple(PartialSeries(*key, count) for key, count in observed.partial.items()),
-        responses=tuple(
-            ResponseSeries(*key, each.number, round(each.seconds, 6)) for key, each in observed.responses.items()
+        responses=tuple(_show_responses(*key, each) for key, each in observed.responses.items()),
+        times=tuple(
+            ObservedTimes(each.block, each.sink, each.via, round(each.first, 6), round(each.last, 6))
+            for each in observed.tallies()
+            if isfinite(each.first)
         ),
     )
 
 
 def count_blocks(observed: Observed[SlidingTops]) -> PerKey:
     """Count leaks by block, kind of evidence and certainty."""
-    return _count((series.block, series, count) for series, count in observed.leaks.items())
+    # Of the tallies, not of the series: of those there may be more than have a name, which then have no block either.
+    return _count((tally.block, tally) for tally in observed.tallies())
 
 
 def count_sinks(observed: Observed[SlidingTops]) -> PerKey:
     """Count leaks by sink, kind of evidence and certainty."""
-    return _count((series.sink.value, series, count) for series, count in observed.leaks.items())
+    return _count((tally.sink.value, tally) for tally in observed.tallies())
 
 
 def iter_recent(observed: Observed[SlidingTops]) -> Iterator[Leak]:
@@ -70,13 +81,19 @@ def show_leak(leak: Leak) -> RecentLeak:
 _TYPES = frozenset(RRType)
 
 
-def _count(counts: Iterable[tuple[str, Series, int]]) -> PerKey:
+def _count(tallies: Iterable[tuple[str, Tally]]) -> PerKey:
     found: PerKey = {}
-    for key, series, count in counts:
-        if count:
-            certainties = found.setdefault(key, {}).setdefault(series.via.value, {})
-            certainties[series.certainty.value] = certainties.get(series.certainty.value, 0) + count
+    for key, tally in tallies:
+        for (shape, certainty), count in tally.kinds.items():
+            if shape is not Shape.PARTIAL:
+                certainties = found.setdefault(key, {}).setdefault(tally.via.value, {})
+                certainties[certainty.value] = certainties.get(certainty.value, 0) + count
     return found
+
+
+def _show_responses(sink: Sink, via: Via, each: Responses) -> ResponseSeries:
+    unanswered = each.unanswered if via in _SEES_SILENCE else None
+    return ResponseSeries(sink, via, each.number, round(each.seconds, 6), unanswered)
 
 
 def _show_address(octets: bytes | None) -> str | None:

@@ -57,7 +57,8 @@ def describe_api(resources: Sequence[Resource[Any, Any]]) -> bytes:
 def _describe(resource: Resource[Any, Any]) -> dict[str, Any]:
     problems = dict(_PROBLEMS)
     if resource.needs:
-        problems["404"] = f"the setting {resource.needs} is off"
+        of, verb = ("the setting", "is") if len(resource.needs) == 1 else ("the settings", "are")
+        problems["404"] = f"{of} {' and '.join(resource.needs)} {verb} off"
     if resource.path in _SOMETIMES:
         problems |= _NOT_NOW
     if resource.path == f"{ROOT}/explain":

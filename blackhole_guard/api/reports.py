@@ -1,14 +1,18 @@
 """Reports of tops, made for many: each at most as often as it is worth, and never for long at a time.
 
 To merge what is in a window takes up to half a second where all sketches are full. So it is done pane by pane, with
-as much time for all others between, and what was made is good for twenty times as long as it took.
+as much time for all others between, and what was made is good for twenty times as long as it took. However many windows
+are asked for, of averted leaks and of each kind of evidence, one is merged at a time.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
+from blackhole_guard.leaks.evidence import Via
+from blackhole_guard.leaks.leak_tops import SlidingTops
+from blackhole_guard.leaks.observed import Observed
 from blackhole_guard.leaks.tops import MAX_TOP, Tops, TopsPane, TopsReport
 from blackhole_guard.leaks.windows import WINDOWS, Window
 
@@ -19,17 +23,21 @@ _SHARE = 0.05  # of the time, at most, for a window that is asked for all the ti
 class Reports:
     """The reports of one keeper of tops."""
 
-    def __init__(self, tops: Tops, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, read: Callable[[], Tops], clock: Callable[[], float], monotonic: Callable[[], float], turn: asyncio.Lock
+    ) -> None:
         """Begin without any.
 
         Args:
-            tops: what is reported of.
+            read: gives what is reported of, with all in it that was counted by now.
             clock: unix seconds.
             monotonic: seconds.
+            turn: held by who merges; of all reports of the process.
         """
-        self._tops = tops
+        self._read = read
         self._clock = clock
         self._monotonic = monotonic
+        self._turn = turn
         self._kept: dict[Window, tuple[float, TopsReport]] = {}  # until when it is good, and what
         # Who asks while a report is being made waits for it.
         self._locks: Mapping[Window, asyncio.Lock] = {window: asyncio.Lock() for window in WINDOWS}
@@ -39,15 +47,16 @@ class Reports:
         async with self._locks[window]:
             kept = self._kept.get(window)
             if kept is None or self._monotonic() >= kept[0]:
-                kept = self._kept[window] = await self._make(window)
+                async with self._turn:
+                    kept = self._kept[window] = await self._make(window)
         whole = kept[1]
         return msgspec.structs.replace(
             whole, clients=whole.clients[:most], addresses=whole.addresses[:most], pairs=whole.pairs[:most]
         )
 
     async def _make(self, window: Window) -> tuple[float, TopsReport]:
-        now, took = self._clock(), 0.0
-        steps, whole = self._tops.merge(window, now), TopsPane()
+        now, took, tops = self._clock(), 0.0, self._read()
+        steps, whole = tops.merge(window, now), TopsPane()
         while True:
             begin = self._monotonic()
             step = next(steps, None)
@@ -57,6 +66,35 @@ class Reports:
             took += spent
             # A request takes several turns of the loop; were the next step in the next one, it would wait for as many.
             await asyncio.sleep(spent)
-        report = self._tops.show(whole, window, now, MAX_TOP)
+        report = tops.show(whole, window, now, MAX_TOP)
         end = self._monotonic()
         return end + max(_LEAST, (took + end - begin) / _SHARE), report
+
+
+class ObservedReports:
+    """The reports of observed leaks: those of each kind of evidence by themselves, as two may have seen the same."""
+
+    def __init__(
+        self,
+        observed: Observed[SlidingTops],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        turn: asyncio.Lock,
+    ) -> None:
+        """Begin without any; what is handed over is as for `Reports`."""
+        self._observed = observed
+        self._clock = clock
+        self._monotonic = monotonic
+        self._turn = turn
+        self._reports: dict[Via, Reports] = {}
+
+    async def report(self, vias: Iterable[Via], window: Window, most: int) -> dict[Via, TopsReport]:
+        """Give a report of each of these kinds of evidence that has shown a leak."""
+        found = {}
+        for via in vias:
+            tops = self._observed.tops(via)
+            if tops is not None:
+                if via not in self._reports:
+                    self._reports[via] = Reports(tops.settled, self._clock, self._monotonic, self._turn)
+                found[via] = await self._reports[via].report(window, most)
+        return found

@@ -13,6 +13,7 @@ from blackhole_guard.api.documents import (
     Entry,
     Index,
     ObservedLeaks,
+    ObservedTops,
     RecentLeaks,
     Sinks,
     Windows,
@@ -21,7 +22,14 @@ from blackhole_guard.api.documents import (
 )
 from blackhole_guard.api.explanation import Explanation
 from blackhole_guard.api.parameters import NoParameters
-from blackhole_guard.api.views import ExplainParameters, RecentParameters, TopsParameters, View, ZonesParameters
+from blackhole_guard.api.views import (
+    ExplainParameters,
+    ObservedTopsParameters,
+    RecentParameters,
+    TopsParameters,
+    View,
+    ZonesParameters,
+)
 from blackhole_guard.leaks.tops import TopsReport
 
 P = TypeVar("P", bound=msgspec.Struct)
@@ -29,6 +37,8 @@ D = TypeVar("D", bound=msgspec.Struct)
 
 ROOT = "/api/v1"
 DESCRIPTION = f"{ROOT}/openapi.json"
+
+_EVIDENCE = ("leaks.watch.enabled", "leaks.dnstap.socket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,7 @@ class Resource(Generic[P, D]):
     parameters: type[P]
     document: type[D]
     make: Callable[[View, P], Awaitable[D]]
-    needs: str = ""  # the setting without which there is none
+    needs: tuple[str, ...] = ()  # settings; without any of them there is none
 
 
 async def _list_resources(view: View, _: NoParameters) -> Index:
@@ -67,7 +77,7 @@ RESOURCES: tuple[Resource[Any, Any], ...] = (
         NoParameters,
         ObservedLeaks,
         View.observed,
-        "leaks.dnstap.socket",
+        _EVIDENCE,
     ),
     Resource(
         f"{ROOT}/leaks/observed/recent",
@@ -75,10 +85,18 @@ RESOURCES: tuple[Resource[Any, Any], ...] = (
         RecentParameters,
         RecentLeaks,
         View.recent,
-        "leaks.dnstap.socket",
+        _EVIDENCE,
     ),
     Resource(
-        f"{ROOT}/windows", "The windows of the tops.", NoParameters, Windows, View.windows, "telemetry.tops.enabled"
+        f"{ROOT}/leaks/observed/tops",
+        "Who causes most observed leaks, and for which addresses, by kind of evidence, with bounds for each count.",
+        ObservedTopsParameters,
+        ObservedTops,
+        View.observed_tops,
+        _EVIDENCE,
+    ),
+    Resource(
+        f"{ROOT}/windows", "The windows of the tops.", NoParameters, Windows, View.windows, ("telemetry.tops.enabled",)
     ),
     Resource(
         f"{ROOT}/tops",
@@ -86,7 +104,7 @@ RESOURCES: tuple[Resource[Any, Any], ...] = (
         TopsParameters,
         TopsReport,
         View.tops,
-        "telemetry.tops.enabled",
+        ("telemetry.tops.enabled",),
     ),
     Resource(
         f"{ROOT}/doctor",
@@ -94,7 +112,7 @@ RESOURCES: tuple[Resource[Any, Any], ...] = (
         NoParameters,
         Diagnosis,
         View.doctor,
-        "doctor.interval",
+        ("doctor.interval",),
     ),
     Resource(f"{ROOT}/zones", "The zones that are served.", ZonesParameters, Zones, View.zones),
     Resource(f"{ROOT}/workers", "The workers, and what each has done.", NoParameters, Workers, View.workers),

@@ -1,5 +1,6 @@
 """How each document is made of what is known, and what one may say of what one wants."""
 
+import asyncio
 from enum import StrEnum
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from blackhole_guard.api.documents import (
     Block,
     Blocks,
     ObservedLeaks,
+    ObservedTops,
     RecentLeaks,
     Sinks,
     SinkServer,
@@ -31,7 +33,7 @@ from blackhole_guard.api.explanation import Explanation
 from blackhole_guard.api.known import Known
 from blackhole_guard.api.parameters import NoParameters
 from blackhole_guard.api.problems import ProblemError
-from blackhole_guard.api.reports import Reports
+from blackhole_guard.api.reports import ObservedReports, Reports
 from blackhole_guard.leaks.evidence import Certainty, Via
 from blackhole_guard.leaks.leak_tops import SlidingTops
 from blackhole_guard.leaks.observed import RECENT, Observed
@@ -55,6 +57,12 @@ class TopsParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     window: Annotated[Window, Meta(description="how far back")] = Window.HOUR
     limit: Annotated[int, Meta(ge=1, le=MAX_TOP, description="how many of each kind")] = 10
+
+
+class ObservedTopsParameters(TopsParameters, frozen=True, forbid_unknown_fields=True):
+    """What tops of observed leaks take."""
+
+    via: Annotated[Via | None, Meta(description="of this kind of evidence only")] = None
 
 
 class RecentParameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +97,10 @@ class View:
     def __init__(self, known: Known) -> None:
         self._known = known
         self.version = known.version
-        self._reports = None if known.tops is None else Reports(known.tops, known.clock, known.monotonic)
+        tops, observed = known.tops, known.observed
+        clocks, turn = (known.clock, known.monotonic), asyncio.Lock()
+        self._reports = None if tops is None else Reports(lambda: tops, *clocks, turn)
+        self._observed_reports = None if observed is None else ObservedReports(observed, *clocks, turn)
 
     async def blocks(self, _: NoParameters) -> Blocks:
         """Show all blocks."""
@@ -146,6 +157,14 @@ class View:
         ]
         shown = tuple(observing.show_leak(leak) for leak in matching[: wanted.limit])
         return RecentLeaks(self._known.observed_since, len(matching), shown)
+
+    async def observed_tops(self, wanted: ObservedTopsParameters) -> ObservedTops:
+        """Show who and what is on top in a window, by kind of evidence."""
+        if self._observed_reports is None:
+            raise _nobody_tells()
+        vias = Via if wanted.via is None else (wanted.via,)
+        reports = await self._observed_reports.report(vias, wanted.window, wanted.limit)
+        return ObservedTops(**{via.value: report for via, report in reports.items()})
 
     async def windows(self, _: NoParameters) -> Windows:
         """Show the windows of the tops."""
@@ -224,10 +243,7 @@ class View:
 
     def _find_observed(self) -> Observed[SlidingTops]:
         if self._known.observed is None:
-            raise _is_off(
-                "nobody tells the server of leaks",
-                "leaks: {dnstap: {socket: /run/blackhole-guard/dnstap.sock}}",
-            )
+            raise _nobody_tells()
         return self._known.observed
 
 
@@ -246,6 +262,12 @@ def _show_sink(sink: Sink, averted: int, observed: Observed[SlidingTops] | None)
 
 def _is_of(address: str, sink: Sink) -> bool:
     return find_sink(ip_address(address).packed) is sink
+
+
+def _nobody_tells() -> ProblemError:
+    # The first one is on by default; where it is on and there is none all the same, the log says why.
+    either = "leaks: {watch: {enabled: true}}` or `leaks: {dnstap: {socket: /run/blackhole-guard/dnstap.sock}}"
+    return _is_off("nobody tells the server of leaks", either)
 
 
 def _is_off(what: str, setting: str) -> ProblemError:

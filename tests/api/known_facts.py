@@ -73,12 +73,12 @@ def make_zones(mapped=3, built_in=2):
     return ServedZones(7, "ab12", zones)
 
 
-def make_leak(name, client="10.0.0.1", server="192.175.48.6", qtype=12, at=NOW):
-    """A leak as dnstap would tell of it."""
+def make_leak(name, client="10.0.0.1", server="192.175.48.6", qtype=12, at=NOW, via=Via.DNSTAP):
+    """A leak as dnstap would tell of it, or another kind of evidence that knows as much."""
     packed = (bytes(map(int, address.split("."))) for address in (client, server))
     client, server = packed
     wire = name if isinstance(name, bytes) else pack_name(name)
-    leak = judge(Sighting(at, Via.DNSTAP, wire, qtype, 1, client=client, server=server), Certainty.LIKELY)
+    leak = judge(Sighting(at, via, wire, qtype, 1, client=client, server=server), Certainty.LIKELY)
     assert leak is not None
     return leak
 

@@ -34,9 +34,18 @@ def test_each_resource_is_described_once():
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.path.removeprefix(ROOT) or "/")
 def test_a_list_has_a_bound_or_is_of_a_closed_set(resource):
     """Nothing that clients, maps or strangers can make longer comes without a limit."""
-    growing = {f"{ROOT}/zones", f"{ROOT}/tops", f"{ROOT}/leaks/observed/recent"}
+    growing = {f"{ROOT}/{path}" for path in ("zones", "tops", "leaks/observed/recent", "leaks/observed/tops")}
     names = {each["name"] for each in describe()["paths"][resource.path]["get"]["parameters"]}
     assert ("limit" in names) == (resource.path in growing)
+
+
+def test_what_a_resource_needs_is_said():
+    def missing(path):
+        return describe()["paths"][f"{ROOT}/{path}"]["get"]["responses"]["404"]["description"]
+
+    either = "the settings leaks.watch.enabled and leaks.dnstap.socket are off"
+    assert {missing(f"leaks/observed{each}") for each in ("", "/recent", "/tops")} == {either}
+    assert missing("tops") == "the setting telemetry.tops.enabled is off"
 
 
 NAMES = {

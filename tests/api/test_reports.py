@@ -3,10 +3,11 @@
 import asyncio
 from ipaddress import ip_address
 
-from known_facts import NOW
+from known_facts import NOW, make_leak, make_observed
 
-from blackhole_guard.api.reports import Reports
+from blackhole_guard.api.reports import ObservedReports, Reports
 from blackhole_guard.leaks.counts import Sampling
+from blackhole_guard.leaks.evidence import Via
 from blackhole_guard.leaks.tops import Tops
 from blackhole_guard.leaks.windows import WINDOWS, Window
 
@@ -32,7 +33,7 @@ def make_tops(panes=1):
 
 def make(tops, step=0.0):
     clock = Clock(step)
-    return Reports(tops, lambda: NOW, clock), clock
+    return Reports(lambda: tops, lambda: NOW, clock, asyncio.Lock()), clock
 
 
 def test_a_report_has_as_many_as_wanted():
@@ -94,3 +95,45 @@ def test_others_have_their_turn_between_panes_and_who_wants_the_same_waits_for_i
     one, five = asyncio.run(run())
     assert (len(one.clients), len(five.clients), len(made)) == (1, 5, 1)
     assert len(turns) >= 10
+
+
+def test_one_window_is_merged_at_a_time_whoever_wants_which():
+    tops, turn = make_tops(panes=10), asyncio.Lock()
+    keepers = [Reports(lambda: tops, lambda: NOW, Clock(), turn) for _ in range(2)]
+    running, most = set(), []
+    tops_merge = tops.merge
+
+    def merge(window, now):
+        key = object()
+        running.add(key)
+        most.append(len(running))
+        yield from tops_merge(window, now)
+        running.remove(key)
+
+    tops.merge = merge
+
+    async def run():
+        await asyncio.gather(*(keeper.report(window, 1) for keeper in keepers for window in WINDOWS))
+
+    asyncio.run(run())
+    assert most == [1] * 6
+
+
+def test_each_kind_of_evidence_has_a_report_of_its_own():
+    name = "3.0.0.10.in-addr.arpa"
+    observed = make_observed(make_leak(name, via=Via.PACKETS), make_leak(name), make_leak(name, client="10.0.0.2"))
+    reports = ObservedReports(observed, lambda: NOW, Clock(), asyncio.Lock())
+    found = asyncio.run(reports.report(Via, Window.HOUR, 10))
+    assert {via: report.total for via, report in found.items()} == {Via.PACKETS: 1, Via.DNSTAP: 2}
+    assert found == {via: observed.tops(via).report(Window.HOUR, NOW, 10) for via in found}
+    assert asyncio.run(reports.report([Via.PACKETS, Via.LOG], Window.HOUR, 10)).keys() == {Via.PACKETS}
+
+
+def test_what_was_gathered_only_is_in_the_next_report():
+    observed, clock = make_observed(make_leak("3.0.0.10.in-addr.arpa")), Clock()
+    reports = ObservedReports(observed, lambda: NOW, clock, asyncio.Lock())
+    for total in (1, 2):
+        found = asyncio.run(reports.report(Via, Window.DAY, 10))
+        assert found[Via.DNSTAP].total == total
+        observed.add(make_leak("4.0.0.10.in-addr.arpa"))
+        clock.now += 2.0

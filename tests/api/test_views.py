@@ -159,12 +159,14 @@ def test_explain_is_asked_for_a_name():
         ("tops", "", 404, "the server keeps no tops"),
         ("leaks/observed", "", 404, "nobody tells the server of leaks"),
         ("leaks/observed/recent", "", 404, "nobody tells the server of leaks"),
+        ("leaks/observed/tops", "", 404, "nobody tells the server of leaks"),
         ("doctor", "", 404, "the server examines no resolvers"),
         ("zones", "", 503, "no zones are loaded yet"),
         ("explain", "", 400, "`name` is missing"),
         ("explain", "name=", 400, "`name`: Expected `str` of length >= 1"),
         ("tops", "limit=1001", 400, "`limit`: Expected `int` <= 1000"),
         ("leaks/observed/recent", "sink=hell", 400, "`sink`: Invalid enum value 'hell'"),
+        ("leaks/observed/tops", "via=hearsay", 400, "`via`: Invalid enum value 'hearsay'"),
     ],
 )
 def test_what_there_is_not_is_said_with_what_to_do(path, query, status, detail):
@@ -173,6 +175,12 @@ def test_what_there_is_not_is_said_with_what_to_do(path, query, status, detail):
     assert (response.status, response.content_type) == (status, "application/problem+json")
     assert (problem["status"], problem["detail"]) == (status, detail)
     validate(problem, f"{ROOT}/{path}", str(status))
+
+
+@pytest.mark.parametrize("path", ["leaks/observed", "leaks/observed/recent", "leaks/observed/tops"])
+def test_either_kind_of_evidence_is_named_where_there_is_none(path):
+    hint = json.loads(ask(make_api(), path).body)["hint"]
+    assert "`leaks: {watch: {enabled: true}}` or `leaks: {dnstap: {socket: " in hint
 
 
 def test_the_first_round_is_waited_for_and_a_block_that_there_is_not_is_said():

@@ -119,6 +119,15 @@ def test_a_leak_that_was_told_of_is_the_most_recent_one_and_its_name_is_escaped(
     assert client.read("leaks/observed")["series"][0]["count"] == 1
 
 
+def test_who_causes_an_observed_leak_is_on_top_of_what_showed_it(client):
+    document = client.read("leaks/observed/tops", "?window=5m&limit=1")
+    assert document.keys() == {"dnstap"}
+    report = document["dnstap"]
+    assert [(each["client"], each["count"]) for each in report["clients"]] == [("10.0.0.5", 1)]
+    assert report["addresses"] == report["pairs"] == []  # the name has a label more than an address
+    assert client.read("leaks/observed/tops", "?via=packets") == {}
+
+
 def test_the_doctors_findings_are_those_of_the_command(client):
     document = client.read("doctor")
     (found,) = document["resolvers"]

@@ -115,6 +115,7 @@ def test_observed_leaks_are_shown_by_evidence(top, tmp_path):
 def test_observed_leaks_as_json(top, tmp_path):
     (tmp_path / "leaks").write_bytes(observe(Via.PACKETS))
     report = json.loads(top("--observed", "--json").out)
+    validate(report, f"{ROOT}/leaks/observed/tops")
     assert [each["count"] for each in report["packets"]["clients"]] == [1]
     assert set(report) == {"packets"}
 
