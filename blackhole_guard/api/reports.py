@@ -18,6 +18,8 @@ from blackhole_guard.leaks.windows import WINDOWS, Window
 
 _LEAST = 1.0  # seconds that a report is good for; workers tell of their counts once a second
 _SHARE = 0.05  # of the time, at most, for a window that is asked for all the time
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(TopsReport)
 
 
 class Reports:
@@ -38,7 +40,9 @@ class Reports:
         self._clock = clock
         self._monotonic = monotonic
         self._turn = turn
-        self._kept: dict[Window, tuple[float, TopsReport]] = {}  # until when it is good, and what
+        # Until when it is good, and what, packed: there is one for each window of each kind of evidence, of 250 KB at
+        # most, and of three times as much as objects.
+        self._kept: dict[Window, tuple[float, bytes]] = {}
         # Who asks while a report is being made waits for it.
         self._locks: Mapping[Window, asyncio.Lock] = {window: asyncio.Lock() for window in WINDOWS}
 
@@ -49,12 +53,18 @@ class Reports:
             if kept is None or self._monotonic() >= kept[0]:
                 async with self._turn:
                     kept = self._kept[window] = await self._make(window)
-        whole = kept[1]
+                # It need not stay for who asks once a day.
+                asyncio.get_running_loop().call_later(kept[0] - self._monotonic(), self._forget, window, kept)
+        whole = _DECODER.decode(kept[1])
         return msgspec.structs.replace(
             whole, clients=whole.clients[:most], addresses=whole.addresses[:most], pairs=whole.pairs[:most]
         )
 
-    async def _make(self, window: Window) -> tuple[float, TopsReport]:
+    def _forget(self, window: Window, kept: tuple[float, bytes]) -> None:
+        if self._kept.get(window) is kept:
+            del self._kept[window]
+
+    async def _make(self, window: Window) -> tuple[float, bytes]:
         now, took, tops = self._clock(), 0.0, self._read()
         steps, whole = tops.merge(window, now), TopsPane()
         while True:
@@ -66,7 +76,7 @@ class Reports:
             took += spent
             # A request takes several turns of the loop; were the next step in the next one, it would wait for as many.
             await asyncio.sleep(spent)
-        report = tops.show(whole, window, now, MAX_TOP)
+        report = _ENCODER.encode(tops.show(whole, window, now, MAX_TOP))
         end = self._monotonic()
         return end + max(_LEAST, (took + end - begin) / _SHARE), report
 

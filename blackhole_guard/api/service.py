@@ -1,5 +1,6 @@
 """The API as a whole: a request in, a response out. Owns neither sockets nor HTTP."""
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -18,7 +19,7 @@ JSON = "application/json"
 _SHOWN = 80  # characters of a path that there is not
 # Of many who ask the same at once, as browsers and floods do, all get one response: the same octets in memory.
 _GOOD_FOR = 0.25  # seconds; workers bring out their counts every second
-_MOST_KEPT = 4  # of 300 KB at most
+_MOST_KEPT = 4  # of 300 KB at most; tops of observed leaks as much for each kind of evidence
 _FRESH = {"Cache-Control": "max-age=3600"}  # of what changes with the program only; all else is of the moment
 
 
@@ -55,11 +56,19 @@ class Api:
             response = await self._make_response(path, query)
         except ProblemError as problem:
             return problem.render()
-        self._kept.pop((path, query), None)
-        self._kept[path, query] = self._monotonic() + _GOOD_FOR, response
+        self._keep((path, query), response)
+        return response
+
+    def _keep(self, key: tuple[str, str], response: Response) -> None:
+        self._kept.pop(key, None)
+        self._kept[key] = kept = self._monotonic() + _GOOD_FOR, response
         while len(self._kept) > _MOST_KEPT:
             del self._kept[next(iter(self._kept))]
-        return response
+        asyncio.get_running_loop().call_later(_GOOD_FOR, self._forget, key, kept)
+
+    def _forget(self, key: tuple[str, str], kept: tuple[float, Response]) -> None:
+        if self._kept.get(key) is kept:
+            del self._kept[key]
 
     async def _make_response(self, path: str, query: str) -> Response:
         if path == DESCRIPTION:

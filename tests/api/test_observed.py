@@ -56,12 +56,13 @@ def test_two_kinds_of_evidence_are_never_added_up():
     observed, api = make(*leaks, make_leak("4.0.0.10.in-addr.arpa", server="8.8.8.8"))
     for seconds in (0.5, None, None):
         observed.settle(Via.PACKETS, Sink.AS112, "10.0.0.0/8", seconds)
+    observed.settle(Via.PACKETS, Sink.AS112, "172.16.0.0/12", None)  # its leak was counted by an observer before this
     counts = {"packets": {"observed": 2}, "dnstap": {"observed": 1, "likely": 1}}
     assert {each["block"]: each["observed"] for each in read(api, "blocks")["blocks"]}["10.0.0.0/8"] == counts
     assert {each["sink"]: each["observed"] for each in read(api, "sinks")["sinks"]}["as112"] == counts
     document = read(api, "leaks/observed")
     assert document["totals"] == {"packets": 2, "dnstap": 2}
-    assert document["responses"] == [{"sink": "as112", "via": "packets", "count": 1, "seconds": 0.5, "unanswered": 2}]
+    assert document["responses"] == [{"sink": "as112", "via": "packets", "count": 1, "seconds": 0.5, "unanswered": 3}]
     assert [(each["via"], each["first"], each["last"]) for each in document["times"]] == [
         ("packets", NOW, NOW + 5),
         ("dnstap", NOW, NOW),

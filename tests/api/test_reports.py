@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from known_facts import NOW, make_leak, make_observed
 
+from blackhole_guard.api import reports as module
 from blackhole_guard.api.reports import ObservedReports, Reports
 from blackhole_guard.leaks.counts import Sampling
 from blackhole_guard.leaks.evidence import Via
@@ -117,6 +118,22 @@ def test_one_window_is_merged_at_a_time_whoever_wants_which():
 
     asyncio.run(run())
     assert most == [1] * 6
+
+
+def test_what_is_no_longer_good_is_let_go(monkeypatch):
+    monkeypatch.setattr(module, "_LEAST", 0.01)
+    reports, _ = make(make_tops())
+
+    async def run():
+        async with asyncio.timeout(10):
+            await reports.report(Window.HOUR, 10)
+            first = reports._kept[Window.HOUR]
+            reports._forget(Window.HOUR, (0.0, b""))  # what another one has replaced
+            assert reports._kept == {Window.HOUR: first}
+            while reports._kept:
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
 
 
 def test_each_kind_of_evidence_has_a_report_of_its_own():

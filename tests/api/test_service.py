@@ -1,10 +1,12 @@
 """The API as a whole: what there is, what there is not, and for whom."""
 
+import asyncio
 import json
 
 import pytest
 from known_facts import ask, describe, make_api, make_known, make_zones, read
 
+from blackhole_guard.api import service
 from blackhole_guard.api.resources import DESCRIPTION, RESOURCES, ROOT
 
 
@@ -63,6 +65,20 @@ def test_who_asks_the_same_at_once_gets_the_same_octets_and_a_moment_later_new_o
     assert json.loads(ask(api, "zones", "limit=10").body)["matching"] == 4
     now[0] += 0.3
     assert json.loads(ask(api, "zones").body)["matching"] == 4
+
+
+def test_what_nobody_asks_for_any_more_is_let_go(monkeypatch):
+    monkeypatch.setattr(service, "_GOOD_FOR", 0.01)
+    api = make_api(make_known(served=make_zones))
+
+    async def run():
+        async with asyncio.timeout(10):
+            await api.respond(f"{ROOT}/zones", "", "127.0.0.1", "")
+            assert len(api._kept) == 1
+            while api._kept:
+                await asyncio.sleep(0)
+
+    asyncio.run(run())
 
 
 def test_what_is_kept_is_bounded_and_no_secret():
