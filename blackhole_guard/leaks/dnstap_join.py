@@ -4,7 +4,8 @@
   arpa), one to a public server is likely, once for each search: the servers on the way there are asked the same name.
 - FORWARDER_QUERY, or one that desires recursion, to a public server is likely: what that does is not told.
 - CLIENT_QUERY says whose it was. It alone is none: the resolver may well answer it itself.
-- RESOLVER_RESPONSE and FORWARDER_RESPONSE say how long the client had to wait for it.
+- RESOLVER_RESPONSE and FORWARDER_RESPONSE say how long the client had to wait for it. They count where their query did,
+  and was for more than a part of an address.
 Each producer is taken for one resolver: its searches are its own, and its leaks are its own clients', if it names any.
 """
 
@@ -21,6 +22,7 @@ from blackhole_guard.reserved.sinks import find_sink
 
 _MOST_WAITING = 1_000  # leaks that wait for their client to be named
 _MOST_SEARCHES = 4_096  # names that are being searched for
+_MOST_AWAITED = 16_384  # kinds of leaks that wait for their responses; 8 MB at most
 _MOST_NAMING = 64  # producers that name their clients; the receiver takes fewer at once, others have left
 _ANYCAST = frozenset((Sink.AS112, Sink.AS112_DNAME))  # sinks with addresses of their own
 _LONGEST_WAIT = 60.0  # seconds: no resolver waits as long for a response
@@ -38,6 +40,9 @@ Responded = Callable[[Via, Sink, str, float], None]
 
 
 _Waiting = tuple[float, int, Leak]  # until when (monotonic seconds), the producer, the leak
+# What a response has in common with its query: the producer, name, type, class, whether it is an update, the server. No
+# time: resolvers stamp the query of a response as they like.
+_Asked = tuple[int, bytes, int, int, bool, bytes | None]
 
 
 class Tracer:
@@ -65,6 +70,7 @@ class Tracer:
         # Producer and name -> when their search began, unix seconds; the oldest first. Not by the resolver's address: a
         # search may need both of them, IPv4 and IPv6.
         self._searches: dict[tuple[int, bytes], float] = {}
+        self._awaited: dict[_Asked, int] = {}  # leaks whose responses may come; who was asked longest ago first
 
     @property
     def frames(self) -> dict[str, int]:
@@ -95,7 +101,7 @@ class Tracer:
         if zone is None or event.responder is None or is_probe(event.name):
             return
         if event.kind in RESPONSES:
-            self._take_response(event, zone)
+            self._take_response(event, zone, producer)
         else:
             self._take_query(event, zone, now, producer)
 
@@ -144,6 +150,8 @@ class Tracer:
         leak = judge(sighting, Certainty.LIKELY)
         if leak is None or (leak.shape is Shape.PARTIAL and not is_observed):
             return
+        if leak.shape is not Shape.PARTIAL:
+            self._await_response(event, producer)
         client = self._find_client(event.name, event.at, producer)
         if client is not None:
             self._report(leak._replace(client=client))
@@ -173,21 +181,33 @@ class Tracer:
         self._searches[search] = at
         return True
 
-    def _take_response(self, event: Event, zone: ReservedZone) -> None:
+    def _await_response(self, event: Event, producer: int) -> None:
+        asked = _asked(event, producer)
+        number = self._awaited.pop(asked, 0)
+        if len(self._awaited) >= _MOST_AWAITED:
+            del self._awaited[next(iter(self._awaited))]
+        self._awaited[asked] = number + 1
+
+    def _take_response(self, event: Event, zone: ReservedZone, producer: int) -> None:
+        """Count a response, if its query was counted as a leak: one for each."""
         assert event.responder is not None
+        asked = _asked(event, producer)
+        number = self._awaited.get(asked, 0)
+        if not number:
+            return
+        if number > 1:
+            self._awaited[asked] = number - 1
+        else:
+            del self._awaited[asked]
         if event.seconds is None or event.seconds > _LONGEST_WAIT:
             return
-        sink = find_sink(event.responder)
-        if sink is None:
-            if not event.is_forwarded or not self._may_leak_by(event.responder):
-                return
-            sink = zone.sink
-        self._responded(Via.DNSTAP, sink, zone.block, event.seconds)
-
-    def _may_leak_by(self, forwarder: bytes) -> bool:
-        return is_public_address(forwarder) and not self._outlook.is_ours(forwarder)
+        self._responded(Via.DNSTAP, find_sink(event.responder) or zone.sink, zone.block, event.seconds)
 
     def _pop(self, key: tuple[int | None, bytes]) -> list[_Waiting]:
         waiting = self._waiting.pop(key)
         self._waits -= len(waiting)
         return waiting
+
+
+def _asked(event: Event, producer: int) -> _Asked:
+    return producer, event.name, event.qtype, event.qclass, event.is_update, event.responder

@@ -152,5 +152,6 @@ def test_a_server_of_ours_shows_it_in_its_metrics(net):
             whole = sum(leak.qname == "3.0.0.10.in-addr.arpa." and leak.qtype == "PTR" for leak in net.leaks)
             assert whole
             wait_until(lambda: metrics_page.samples(net.host, "leaks_observed_total")[frozenset(observed)] == whole, 15)
+            wait_until(lambda: sum(metrics_page.samples(net.host, "leak_responses_total").values()) == whole, 15)
             frames = metrics_page.samples(net.host, "dnstap_frames_total")
             assert frames[frozenset({("type", "client_query")})] >= 1
