@@ -119,7 +119,7 @@ def _remarks(rows: list[Tally], counts: Counts) -> list[str]:
         lines.append("No response was seen: it may be that only one direction was captured, so no delays are given.")
     open_ = counts.unfinished + counts.forgotten
     if open_ and counts.responses:
-        lines.append(f"{count(open_, 'leak')} neither answered nor unanswered: the end came first.")
+        lines.append(f"{count(open_, 'query', 'queries')} neither answered nor unanswered: the end came first.")
     others = [f"{getattr(counts, name):,} {what}" for name, what in _OTHERS.items() if getattr(counts, name)]
     if others:
         lines.append(f"Not counted: {'; '.join(others)}.")
@@ -131,7 +131,9 @@ def _delay(seconds: float | None) -> str:
 
 
 def _moment(at: float) -> str:
-    """Write unix seconds as a time of UTC; what no calendar has, as a number."""
+    """Write unix seconds as a time of UTC; what no calendar has, as a number; nothing, where there was no leak."""
+    if math.isinf(at):
+        return ""
     try:
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
     except (OverflowError, ValueError, OSError):

@@ -2,7 +2,8 @@
 
 `Observed.add` is a `Report`: packets, captures, dnstap and query logs are handed it. Everything is kept by kind of
 evidence (`Via`): two kinds may have seen the same leak, so what they counted must never be added up. All of it is
-bounded. Queries for a part of an address (`Shape.PARTIAL`) are counted apart: no client asked for them.
+bounded. Queries for a part of an address (`Shape.PARTIAL`) are counted apart, and nothing but counted: no client asked
+for them, and their times and responses would hide those of leaks.
 
 What is read: `tallies` (by evidence, sink and block), `tops`, `recent`; and `leaks`, `partial` and `responses`, which
 are the tallies as metrics have them.
@@ -84,12 +85,12 @@ class Observed(Generic[_Tops]):
             kinds[kind] = 1
             if shape is not Shape.PARTIAL:
                 self._name_series(Series(leak.block, leak.sink, shape, via, certainty))
+        if shape is Shape.PARTIAL:
+            return
         if at < tally.first:
             tally.first = at
         if at > tally.last:
             tally.last = at
-        if shape is Shape.PARTIAL:
-            return
         self.recent.append(leak)
         is_proven = certainty is not Certainty.POSSIBLE
         tops = self._tops.get((via, is_proven))
@@ -98,12 +99,16 @@ class Observed(Generic[_Tops]):
         tops.add(leak.client or leak.sender or b"", leak.address or b"")
 
     def add_wait(self, wait: Wait) -> None:
-        """Count what became of a leak that packets have shown."""
+        """Count what became of a leak that packets have shown; nothing, if it was for a part of an address."""
         leak = wait.leak
-        self.settle(leak.via, leak.sink, leak.block, wait.seconds)
+        if leak.shape is not Shape.PARTIAL:
+            self.settle(leak.via, leak.sink, leak.block, wait.seconds)
 
     def settle(self, via: Via, sink: Sink, block: str, seconds: float | None) -> None:
-        """Count what became of a leak: the seconds until its response; None: there was none in time."""
+        """Count what became of a leak: the seconds until its response; None: there was none in time.
+
+        Not for parts of addresses, which are no leaks: who calls this knows the shape.
+        """
         tally = self._tallies.get((via, sink, block))
         if tally is None:
             tally = self._find_tally(via, sink, block)

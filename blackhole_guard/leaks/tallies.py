@@ -1,6 +1,7 @@
 """What was found, by evidence, sink and block: how many leaks of which shape, since when, and how long they took.
 
-Names that a resolver minimised (`Shape.PARTIAL`) are counted apart: no client asked for them (RFC 9156).
+Names that a resolver minimised (`Shape.PARTIAL`) are no more than a number: no client asked for them (RFC 9156), so
+times and responses are those of leaks alone.
 """
 
 import math
@@ -51,7 +52,7 @@ class Tally:
     sink: Sink
     block: str
     kinds: Counter[tuple[Shape, Certainty]] = field(default_factory=_no_kinds)  # PARTIAL is among them
-    first: float = math.inf  # unix seconds; infinite: there was none
+    first: float = math.inf  # unix seconds; infinite: there was no leak
     last: float = -math.inf
     answered: int = 0
     unanswered: int = 0

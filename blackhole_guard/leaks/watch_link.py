@@ -13,6 +13,7 @@ from blackhole_guard.leaks.evidence import Leak
 from blackhole_guard.leaks.frame_streams import Control, render_control, render_data
 from blackhole_guard.leaks.traffic import Wait
 from blackhole_guard.leaks.watch_reports import CONTENT_TYPE, MOST_LEAKS, MOST_WAITS, Lost, render_report
+from blackhole_guard.reserved.shapes import Shape
 
 _MOST_WAITING = 8192  # leaks, and as many waits; 8 MB at most: two rings full of frames
 _PATIENCE = 60.0  # seconds without an observer after which nothing is kept for one
@@ -72,8 +73,8 @@ class WatchLink:
             self._flush()
 
     def add_wait(self, wait: Wait) -> None:
-        """Tell what became of a leak, soon."""
-        if len(self._waits) < _MOST_WAITING and self._is_kept:
+        """Tell what became of a leak, soon; nothing, if it was for a part of an address."""
+        if wait.leak.shape is not Shape.PARTIAL and len(self._waits) < _MOST_WAITING and self._is_kept:
             self._waits.append(wait)
 
     def turn(self, now: float, lost_frames: int = 0) -> None:

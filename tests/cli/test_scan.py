@@ -54,6 +54,18 @@ def test_people_get_a_table_and_who_asked_for_what(run, capture):
     assert "  pairs      192.0.2.1 > 10.0.0.3 10, 192.0.2.9 > 192.168.1.7 1" in done.lines
 
 
+def test_minimised_queries_say_nothing_of_how_leaks_fared(run, capture):
+    parts = [exchange(number, name="0.10.in-addr.arpa") for number in range(100)]
+    done = run("scan", capture(*parts, exchange(200, answered=False), exchange(300, answered=False)))
+    assert " 0.0% " in done.lines[1] and done.lines[1].endswith(" 0.8 s")  # of the last one the end came first
+    assert "  minimised  100" in done.lines
+
+
+def test_where_there_are_minimised_queries_alone_no_times_are_given(run, capture):
+    done = run("scan", capture(exchange(1, name="0.10.in-addr.arpa")))
+    assert (done.code, done.lines[1].split()) == (0, ["as112", "10.0.0.0/8", "0", "0"])
+
+
 def test_json_has_it_all(run, capture):
     path = capture(exchange(1), exchange(2, name="10.in-addr.arpa"))
     done = run("scan", "--json", path)
@@ -67,7 +79,7 @@ def test_json_has_it_all(run, capture):
     assert top["clients"] == [{"client": "192.0.2.1", "count": 1, "error": 0}]
     assert top["addresses"] == [{"address": "10.0.0.3", "count": 1, "error": 0}]
     assert top["pairs"] == [{"client": "192.0.2.1", "address": "10.0.0.3", "count": 1, "error": 0}]
-    assert row["waited_seconds"] == pytest.approx(0.1, abs=1e-5)
+    assert row["waited_seconds"] == pytest.approx(0.05, abs=1e-5)
     assert (report["may_leak"], row["via"], row["likely"], row["may_leak"]) == (0, "capture", 0, 0)
 
 

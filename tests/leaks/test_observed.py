@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from blackhole_guard.leaks.evidence import Certainty, Leak, Sighting, Via, judge
 from blackhole_guard.leaks.leak_tops import WholeTops
 from blackhole_guard.leaks.observed import MAX_SERIES, OTHERS, RECENT, Observed, Responses, Series
+from blackhole_guard.leaks.tallies import UNANSWERED
 from blackhole_guard.leaks.traffic import Wait
 from blackhole_guard.reserved.registry import BLOCKS, Sink
 from blackhole_guard.reserved.shapes import Shape
@@ -28,13 +29,15 @@ def observed():
     return Observed(WholeTops)
 
 
-def seen(name: str, at: float = 1.0, *, is_update: bool = False, sink: str = "192.175.48.6") -> Leak:
+def seen(
+    name: str, at: float = 1.0, *, is_update: bool = False, sink: str = "192.175.48.6", qtype: int = RRType.PTR
+) -> Leak:
     """A leak as a capture shows it."""
     sighting = Sighting(
         at=at,
         via=Via.CAPTURE,
         name=pack_name(name),
-        qtype=RRType.PTR,
+        qtype=qtype,
         qclass=RRClass.IN,
         is_update=is_update,
         sender=SENDER,
@@ -64,7 +67,7 @@ def test_leaks_are_tallied_by_evidence_sink_and_block(observed):
         (Via.DNSTAP, Sink.AS112, "10.0.0.0/8", 1),
     ]
     assert rows[0].shapes == {Shape.HOST: 2, Shape.PARTIAL: 1, Shape.UPDATE: 1}
-    assert (rows[0].first, rows[0].last) == (3.0, 9.0)
+    assert (rows[0].first, rows[0].last) == (3.0, 5.0)
     assert observed.total == 6
 
 
@@ -136,6 +139,29 @@ def test_responses_are_counted_with_their_seconds(observed):
         (Sink.AS112, Via.CAPTURE): Responses(1, 2.0),
         (Sink.AS112, Via.DNSTAP): Responses(2, 0.75, 1),
     }
+
+
+def test_what_becomes_of_parts_of_addresses_does_not_hide_what_becomes_of_leaks(observed):
+    for number in range(100):
+        part = seen("0.10.in-addr.arpa", float(number))
+        observed.add(part)
+        observed.add_wait(Wait(part, 0.02, 3))
+    leak = seen("3.0.0.10.in-addr.arpa", 50.0)
+    observed.add(leak)
+    observed.add_wait(Wait(leak, None, None))
+    (row,) = observed.tallies()
+    assert (row.leaks, row.partial, row.answered, row.unanswered) == (1, 100, 0, 1)
+    assert (row.first, row.last) == (50.0, 50.0)
+    assert row.waited == UNANSWERED
+    assert row.delays.quantile(0.5) is None
+    assert observed.responses == {(Sink.AS112, Via.CAPTURE): Responses(0, 0.0, 1)}
+
+
+def test_the_ns_of_an_address_is_among_no_addresses(observed):
+    part = seen("3.0.0.10.in-addr.arpa", qtype=RRType.NS)
+    assert (part.shape, part.address) == (Shape.PARTIAL, ADDRESS)
+    observed.add(part)
+    assert observed.tops(Via.CAPTURE) is None
 
 
 def test_times_of_the_past_are_kept_beside_those_of_now(observed):

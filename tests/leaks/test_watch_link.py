@@ -12,6 +12,7 @@ from blackhole_guard.leaks.frame_streams import Stream
 from blackhole_guard.leaks.traffic import Wait
 from blackhole_guard.leaks.watch_link import State, WatchLink
 from blackhole_guard.leaks.watch_reports import CONTENT_TYPE, parse_report
+from blackhole_guard.reserved.shapes import Shape
 
 
 class Observer:
@@ -96,6 +97,17 @@ def test_leaks_and_waits_come_through_in_their_order(observer, make_link, told, 
     assert [wait.seconds for wait in report.waits] == [0.5]
     assert (report.lost.frames, report.lost.reports) == (7, 0)
     assert told == [(State.CONNECTED, path)]
+
+
+def test_what_became_of_a_part_of_an_address_is_not_told(observer, make_link):
+    link = make_link()
+    observer.accept().read()
+    part = leak(1)._replace(shape=Shape.PARTIAL)
+    link.add(part)
+    link.add_wait(Wait(part, 0.5, 3))
+    link.turn(0.5)
+    observer.read()
+    assert [(len(report.leaks), len(report.waits)) for report in observer.reports[1:]] == [(1, 0)]
 
 
 def test_nothing_new_is_not_told(observer, make_link):
