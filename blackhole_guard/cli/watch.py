@@ -5,7 +5,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -36,7 +36,8 @@ _NOT_ALLOWED = """watching interfaces takes CAP_NET_RAW. Run this as root, or gi
     help="Show queries and updates on their way to the blackhole servers, a line for each, and a summary at the end; "
     "and report them to the observer of a server of ours on this machine, for its metrics, tops and recent leaks. "
     "INTERFACE is one by name; none: all. Needs CAP_NET_RAW. "
-    "Exit code, with --seconds or --count: 0: no leaks, 1: leaks; else 0, or 1 when the interface is gone."
+    "Exit code, with --seconds or --count: 0: no leaks, 1: leaks; else 0. 1 also when an interface has gone down: the "
+    "others are watched on, and without any it ends."
 )
 @click.argument("interfaces", nargs=-1, metavar="[INTERFACE...]")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after so long.")
@@ -64,7 +65,7 @@ def command(
     traffic = Traffic(Via.PACKETS, sinks.leak, sinks.wait)
     with ExitStack() as stack:
         sinks.interfaces = [stack.enter_context(_open(name)) for name in dict.fromkeys(interfaces or (ALL,))]
-        watch = _Watch(sinks.interfaces, traffic, is_done=lambda: count is not None and observed.total >= count)
+        watch = _Watch(list(sinks.interfaces), traffic, is_done=lambda: count is not None and observed.total >= count)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, watch.stop)
         click.echo(f"watching {', '.join(map(_name, sinks.interfaces))}", err=True)
@@ -77,7 +78,7 @@ def command(
     sinks.printer.turn(end=True)
     _summarise(sinks, traffic.counts, as_json=as_json)
     has_limit = seconds is not None or count is not None
-    sys.exit(1 if watch.has_failed or (has_limit and observed.total) else 0)
+    sys.exit(1 if watch.has_lost or (has_limit and observed.total) else 0)
 
 
 def _summarise(sinks: "_Sinks", counts: Counts, *, as_json: bool) -> None:
@@ -152,29 +153,25 @@ class _Sinks:
 class _Watch:
     """The loop. `stop` is a signal's handler."""
 
-    interfaces: Sequence[Interface]
+    interfaces: list[Interface]  # those that are still there
     traffic: Traffic
     is_done: Callable[[], bool]
     is_stopped: bool = False
-    has_failed: bool = False  # the only interface is gone
+    has_lost: bool = False  # one of them, or more
 
     def stop(self, *_: object) -> None:
         self.is_stopped = True
 
     def run(self, deadline: float, turn: Callable[[], None]) -> None:
         """Hand frames over until told to stop. `deadline`: monotonic seconds."""
-        while not self.is_stopped and not self.is_done():
+        while self.interfaces and not self.is_stopped and not self.is_done():
             left = deadline - time.monotonic()
             if left <= 0:
                 return
             try:
-                ready = wait(list(self.interfaces), min(left, _TURN))
+                ready = wait(self.interfaces, min(left, _TURN))
             except OSError as error:
-                click.echo(f"{escape_text(str(error.filename)) or 'an interface'}: {error.strerror}", err=True)
-                self.has_failed = len(self.interfaces) == 1
-                if self.has_failed:
-                    return
-                continue
+                ready = self._lose(error)
             for interface in ready:
                 for frame in interface.frames():
                     self.traffic.receive(frame)
@@ -182,6 +179,17 @@ class _Watch:
                         return
             self.traffic.expire(time.time())
             turn()
+
+    def _lose(self, error: OSError) -> list[Interface]:
+        """Go on without an interface; gives it, for what it had seen before."""
+        lost = [interface for interface in self.interfaces if interface.name == error.filename]
+        if not lost:  # it is none that has gone down
+            raise error
+        self.interfaces = [interface for interface in self.interfaces if interface not in lost]
+        self.has_lost = True
+        then = f"watching {', '.join(map(_name, self.interfaces))}" if self.interfaces else "no interface is left"
+        click.echo(f"{', '.join(map(_name, lost))}: {error.strerror}; {then}", err=True)
+        return lost
 
 
 @dataclass(slots=True)

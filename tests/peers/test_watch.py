@@ -45,9 +45,9 @@ class Watch:
         self.leaks: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
 
-    def end(self) -> None:
+    def end(self, *, code: int = 0) -> None:
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(timeout=30) == 0
+        assert self.process.wait(timeout=30) == code
         self.out.seek(0)
         lines = [json.loads(line) for line in self.out]
         self.leaks, self.summary = [line for line in lines if line["event"] == "leak"], lines[-1]
@@ -227,7 +227,39 @@ def test_an_interface_that_goes_down_ends_it(net):
         _, said = process.communicate(timeout=30)
     finally:
         stop(process)
-    assert (process.returncode, said) == (1, "lo: Network is down\n")
+    assert (process.returncode, said) == (1, "lo: Network is down; no interface is left\n")
+
+
+def make_interfaces(net: Internet, *names: str) -> None:
+    for name in names:
+        net.host.run(program("ip"), "link", "add", name, "type", "veth", "peer", "name", f"{name}-far")
+        net.host.run(program("ip"), "link", "set", name, "up")
+
+
+def test_of_several_interfaces_the_others_are_watched_on_until_none_is_left(net):
+    make_interfaces(net, "one", "two")
+    command = [sys.executable, "-m", "blackhole_guard", "watch", "--no-report", "one", "two"]
+    process = subprocess.Popen(net.host.command(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "watching one, two\n"
+        net.host.run(program("ip"), "link", "del", "one")
+        assert process.stderr.readline() == "one: Network is down; watching two\n"
+        net.host.run(program("ip"), "link", "set", "two", "down")
+        _, said = process.communicate(timeout=30)
+    finally:
+        stop(process)
+    assert (process.returncode, said) == (1, "two: Network is down; no interface is left\n")
+
+
+def test_after_one_is_gone_the_other_is_still_seen_and_the_exit_code_says_it(net):
+    make_interfaces(net, "one")
+    with watching(net, "one", "lo") as watch:
+        net.host.run(program("ip"), "link", "del", "one")
+        assert watch.process.stderr.readline() == "one: Network is down; watching lo\n"
+        net.host.run(program("dig"), f"@{AS112[0]}", "-x", "192.168.1.7", "+tries=1", "+time=5")
+        watch.end(code=1)
+    assert [leak["address"] for leak in watch.leaks] == ["192.168.1.7"]
 
 
 def test_it_needs_no_more_than_one_capability(net):
