@@ -62,8 +62,12 @@ def find_watch_sockets(config: str | None, state_dir: str | None) -> Callable[[]
     own = [] if settings.server.state_dir is None else [settings.server.state_dir]
     fixed = [*own, UNIT_RUNTIME_DIR, UNIT_STATE_DIR]
 
+    uid = os.geteuid()
+
     def find() -> list[str]:
         # Of private directories our own alone: whoever makes one in /tmp must not be told what this machine asks for.
-        return [os.path.join(directory, WATCH) for directory in (*fixed, *find_running(everybody=False))]
+        # Nor must who has the user that root has become since: it may be everybody's nobody.
+        private = find_running(everybody=False) if os.geteuid() == uid else []
+        return [os.path.join(directory, WATCH) for directory in (*fixed, *private)]
 
     return find

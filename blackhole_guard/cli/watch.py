@@ -6,8 +6,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 
 import click
 
@@ -16,17 +17,19 @@ from blackhole_guard.cli.running_server import find_watch_sockets
 from blackhole_guard.cli.settings_options import DEFAULT_CONFIG
 from blackhole_guard.cli.terminal import count as format_count
 from blackhole_guard.cli.terminal import make_console
-from blackhole_guard.leaks.evidence import Leak, Via
+from blackhole_guard.cli.watch_user import choose_user, give_up_privileges
+from blackhole_guard.leaks.evidence import Certainty, Leak, Sighting, Via, judge
 from blackhole_guard.leaks.interfaces import ALL, Interface, wait
 from blackhole_guard.leaks.leak_tops import WholeTops
 from blackhole_guard.leaks.observed import Observed
 from blackhole_guard.leaks.traffic import Counts, Traffic, Wait
 from blackhole_guard.leaks.watch_link import State, WatchLink
+from blackhole_guard.wire.codes import RRClass, RRType
 from blackhole_guard.wire.names import escape_text
 
 LINES = 10  # a second; a flood must not fill a journal
 _TURN = 0.5  # seconds between two looks at the clock
-_NOT_ALLOWED = """watching interfaces takes CAP_NET_RAW. Run this as root, or give it that alone:
+_NOT_ALLOWED = """watching interfaces takes CAP_NET_RAW. Run this as root, which it gives up, or give it that alone:
   systemctl start blackhole-guard-watch        (the unit has it)
   setpriv --reuid=nobody --regid=nogroup --clear-groups --inh-caps=-all,+net_raw --ambient-caps=-all,+net_raw \\
     --bounding-set=-all,+net_raw blackhole-guard watch        (as root)"""
@@ -35,7 +38,7 @@ _NOT_ALLOWED = """watching interfaces takes CAP_NET_RAW. Run this as root, or gi
 @click.command(
     help="Show queries and updates on their way to the blackhole servers, a line for each, and a summary at the end; "
     "and report them to the observer of a server of ours on this machine, for its metrics, tops and recent leaks. "
-    "INTERFACE is one by name; none: all. Needs CAP_NET_RAW. "
+    "INTERFACE is one by name; none: all. Needs CAP_NET_RAW; of root's privileges nothing is left once it listens. "
     "Exit code, with --seconds or --count: 0: no leaks, 1: leaks; else 0. 1 also when an interface has gone down: the "
     "others are watched on, and without any it ends."
 )
@@ -50,6 +53,11 @@ _NOT_ALLOWED = """watching interfaces takes CAP_NET_RAW. Run this as root, or gi
 )
 @click.option("--state-dir", metavar="DIR", help="The server's state directory.")
 @click.option("--no-report", is_flag=True, help="Report to no observer.")
+@click.option(
+    "--user",
+    metavar="USER[:GROUP]",
+    help="Whom root becomes once it listens.  [default: the server's user if there is a server, else nobody]",
+)
 def command(
     interfaces: tuple[str, ...],
     seconds: float | None,
@@ -58,8 +66,11 @@ def command(
     config: str | None,
     state_dir: str | None,
     no_report: bool,
+    user: str | None,
 ) -> None:
     """Watch until told to end, and print what was seen."""
+    find_sockets = None if no_report else find_watch_sockets(config, state_dir)
+    whom = choose_user(user, config, state_dir, None if find_sockets is None else find_sockets())
     sinks = _Sinks(_Printer(as_json))
     observed = sinks.observed
     traffic = Traffic(Via.PACKETS, sinks.leak, sinks.wait)
@@ -69,9 +80,11 @@ def command(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, watch.stop)
         click.echo(f"watching {', '.join(map(_name, sinks.interfaces))}", err=True)
-        if not no_report:
-            sinks.link = WatchLink(find_watch_sockets(config, state_dir), _tell, time.monotonic())
+        if find_sockets is not None:
+            sinks.link = WatchLink(find_sockets, _tell, time.monotonic())
             stack.callback(sinks.link.close)
+        _load_what_ends_it(as_json=as_json)
+        give_up_privileges(whom)
         watch.run(math.inf if seconds is None else time.monotonic() + seconds, sinks.turn)
         sinks.turn()
     traffic.finish()
@@ -79,6 +92,29 @@ def command(
     _summarise(sinks, traffic.counts, as_json=as_json)
     has_limit = seconds is not None or count is not None
     sys.exit(1 if watch.has_lost or (has_limit and observed.total) else 0)
+
+
+def _load_what_ends_it(*, as_json: bool) -> None:
+    """Print a summary to nobody, which imports all that it takes: whom root becomes need not be able to read that."""
+    observed, screen = Observed(WholeTops), _Screen(sys.stdout.isatty())
+    sighting = Sighting(0.0, Via.PACKETS, b"\x0210\x07in-addr\x04arpa\0", RRType.PTR, RRClass.IN, sender=bytes(4))
+    leak = judge(sighting, Certainty.OBSERVED)
+    assert leak is not None
+    observed.add(leak)
+    with redirect_stdout(screen):
+        _Printer(as_json).leak(leak)
+        _summarise(_Sinks(_Printer(as_json), observed), Counts(), as_json=as_json)
+
+
+class _Screen(StringIO):
+    """Standard output that is a terminal if the true one is."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
 
 
 def _summarise(sinks: "_Sinks", counts: Counts, *, as_json: bool) -> None:

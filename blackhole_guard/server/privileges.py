@@ -26,9 +26,12 @@ class User(NamedTuple):
     gid: int
 
 
-def find_user(text: str) -> User:
+def find_user(text: str, setting: str = "server.user") -> User:
     """Look up `user` or `user:group`; each a name or a number.
 
+    Args:
+        text: what was written.
+        setting: where, for messages.
     Raises:
         PrivilegeError: there is no such user or group.
     """
@@ -38,19 +41,17 @@ def find_user(text: str) -> User:
         uid, gid = entry.pw_uid, entry.pw_gid
     except KeyError as error:
         if not (name.isdecimal() and group):
-            raise PrivilegeError(
-                f"server.user: there is no user {name}; `useradd --system {name}` makes one"
-            ) from error
+            raise PrivilegeError(f"{setting}: there is no user {name}; `useradd --system {name}` makes one") from error
         uid, gid = int(name), 0  # a container need not list its users; the group is said
     if group:
         try:
             gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
         except KeyError as error:
             raise PrivilegeError(
-                f"server.user: there is no group {group}; `groupadd --system {group}` makes one"
+                f"{setting}: there is no group {group}; `groupadd --system {group}` makes one"
             ) from error
     if uid == 0:
-        raise PrivilegeError("server.user: root is whom the drop is from; name a user without privileges")
+        raise PrivilegeError(f"{setting}: root is whom the drop is from; name a user without privileges")
     return User(text, uid, gid)
 
 

@@ -168,6 +168,8 @@ def guard(
         wanted: dict[str, object] = {**(settings or {})}
         server = wanted.pop("server", {})
         assert isinstance(server, dict)
+        if "user" in server:
+            directory.chmod(0o755)
         endpoint = f"[{address}]:{listen_port}" if ":" in address else f"{address}:{listen_port}"
         wanted["server"] = {"workers": 1, **server, "listen": [endpoint], "state_dir": str(directory / "state")}
         wanted["telemetry"] = {"enabled": False} if metrics is None else {"listen": [f"127.0.0.1:{metrics}"]}

@@ -262,6 +262,51 @@ def test_after_one_is_gone_the_other_is_still_seen_and_the_exit_code_says_it(net
     assert [leak["address"] for leak in watch.leaks] == ["192.168.1.7"]
 
 
+def privileges_of(watch: Watch) -> dict[str, list[str]]:
+    """What proc(5) says of a process that has just given up its privileges."""
+
+    def read() -> dict[str, list[str]]:
+        with open(f"/proc/{watch.process.pid}/status") as file:
+            return {name: rest.split() for name, _, rest in (line.partition(":") for line in file)}
+
+    wait_until(lambda: read()["NoNewPrivs"] == ["1"], 15)  # the last that it gives up
+    return read()
+
+
+@pytest.mark.parametrize(("words", "uid"), [((), "65534"), (("--user", "daemon"), "1")])
+def test_of_root_nothing_is_left_when_it_reads_what_strangers_send(net, words, uid):
+    with watching(net, *words) as watch:
+        status = privileges_of(watch)
+        net.host.run(program("dig"), f"@{AS112[0]}", "-x", "192.168.1.7", "+tries=1", "+time=5")
+        watch.end()
+    assert status["Uid"] == status["Gid"] == [uid] * 4
+    assert status["Groups"] in ([], [uid])
+    assert {int(status[name][0], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
+    assert [leak["address"] for leak in watch.leaks] == ["192.168.1.7"]
+
+
+def test_as_the_servers_user_it_reports_to_a_new_observer_too(net):
+    settings = {"server": {"user": "daemon"}}
+    with guard({}, settings=settings, host=net.host, port=5300, metrics=metrics_page.PORT) as server:
+        observer = observer_of(server)
+        with watching(net, server=server) as watch:
+            assert privileges_of(watch)["Uid"] == ["1"] * 4
+            wait_until(lambda: metrics_page.samples(net.host, "watches") == {frozenset(): 1.0}, 15)
+            os.kill(observer, signal.SIGKILL)
+            wait_until(lambda: children_of(server.process.pid).get("guard-observer", observer) != observer, 15)
+            net.host.run(program("dig"), f"@{AS112[0]}", "-x", "10.0.0.3", "+tries=1", "+time=5")
+            wait_until(lambda: is_published(net) and read_observer(net).get("host") == 1, 20)
+            watch.end()
+    assert watch.summary["unreported"] == 0
+
+
+def is_published(net: Internet) -> bool:
+    try:
+        return bool(metrics_page.samples(net.host, "watches"))
+    except OSError:  # a new observer may take a while to start
+        return False
+
+
 def test_it_needs_no_more_than_one_capability(net):
     words = [
         "--reuid=65534",

@@ -85,6 +85,7 @@ def test_the_watch_has_one_capability_and_may_speak_to_nobody_but_the_observer(u
     assert service["User"] == Unit(FOLDER / UNITS[0])["Service"]["User"]  # whom the observer lets in
     assert "PrivateUsers" not in service
     assert service["KillSignal"] == ["SIGINT"]
+    assert service["SystemCallFilter"][-1] == "capset"  # by which it gives the capability up
 
 
 def test_priorities_may_be_changed():
