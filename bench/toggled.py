@@ -29,7 +29,7 @@ def install() -> None:
         for number in (ON, OFF):
             signal.signal(number, switch)
 
-    SnapshotResponder.__init__ = make  # type: ignore[method-assign]
+    SnapshotResponder.__init__ = make  # type: ignore[method-assign]  # the responder of the program, and no other, is to listen
 
 
 if __name__ == "__main__":

@@ -65,12 +65,8 @@ class HotPath:
         """Answer the messages of a batch, in their places."""
         sizes = batch.sizes if self._clients.issuperset(batch.senders) else self._sift(batch)
         lane, done = int(batch.is_ipv6), batch.responses.append
-        find_tail, find_in_region, tails, caches = (
-            self._tails.known.get,
-            self._regions.find,
-            self._tails.usual,
-            self._caches,
-        )
+        find_tail, tails = self._tails.known.get, self._tails.usual
+        find_in_region, caches = self._regions.find, self._caches
         room = _MOST - sum(map(len, caches))
         kind, behind, unusual, spare = self._kind, self._behind, 0, b""
         find, usual, forms = caches[kind].get, len(tails[kind]) + 2, self._forms.known[kind]
@@ -99,6 +95,7 @@ class HotPath:
                         elif rest is not None:
                             spare, spared = key, rest
                 if rest is None:
+                    spare = b""  # the engine's answer may be one that has all forms forgotten
                     # The end of any message looks as if no OPT were behind it: where the question ends must be right.
                     if expected == behind and size > 0 and question.find(0, 10) + 5 == end:
                         self._respond_anew(batch, question, kind)

@@ -9,6 +9,6 @@ import sys
 if "asyncio" not in sys.modules and "ssl" not in sys.modules:
     sys.modules["ssl"] = None  # type: ignore[assignment]  # so importing it fails (importlib, "The module cache")
     try:
-        import asyncio  # noqa: F401
+        import asyncio  # noqa: F401  # for whoever imports it next
     finally:
         del sys.modules["ssl"]

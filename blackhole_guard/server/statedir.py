@@ -69,7 +69,7 @@ def open_state_dir(path: str | None, user: User | None) -> StateDir:
     """
     if path is None:
         import shutil  # noqa: F401  # before the change of user, who need not be able to read them
-        import tempfile  # noqa: F401
+        import tempfile  # noqa: F401  # the same
 
         with acting_as(user):
             _sweep()

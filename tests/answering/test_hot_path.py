@@ -376,6 +376,19 @@ class TestMemory:
         for name in (WEB, GONE):
             both.ask(compose(name))
 
+    def test_what_is_kept_of_a_batch_is_not_from_before_all_was_forgotten(self, snapshot, slots, monkeypatch):
+        monkeypatch.setattr(forms, "_MOST", 6)
+        monkeypatch.setattr(hot_path, "_LEAST_LEARNED", 20)
+        monkeypatch.setattr(hot_path, "_MOST", 1)
+        both = Both(snapshot, slots)
+        chance = random.Random(7)
+        asked = every_question(2)
+        for _ in range(60):
+            known = [Sent(compose(name)) for name in (GONE, WEB)]
+            both.ask_batch([*known, *(Sent(octets) for octets in chance.sample(asked, 20))], is_ipv6=False)
+            both.ask_batch(known, is_ipv6=False)
+        both.check_counts()
+
     def test_memory_is_bounded(self, snapshot, slots):
         with limits("small"):
             both = Both(snapshot, slots)
