@@ -111,6 +111,7 @@ def test_without_a_server_it_says_so_and_goes_on(watch, words, said):
 
 
 @pytest.mark.root
+@pytest.mark.untraced  # nobody may not write coverage's data, and would say so
 @pytest.mark.parametrize("words", [(), ("--json",)])
 def test_nothing_is_imported_once_it_is_no_longer_root(watch, words):
     done = watch("--seconds", "0.1", "--state-dir", "nowhere", *words, program=("-c", LATE))

@@ -218,6 +218,7 @@ def test_people_get_ten_lines_a_second_and_nothing_that_a_name_could_do_to_their
     assert len(shown) + sum(suppressed) == 400
 
 
+@pytest.mark.untraced  # nobody may not write coverage's data, and the end of this process is what is looked at
 def test_an_interface_that_goes_down_ends_it(net):
     command = [sys.executable, "-m", "blackhole_guard", "watch", "--no-report", "lo"]
     process = subprocess.Popen(net.host.command(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -237,6 +238,7 @@ def make_interfaces(net: Internet, *names: str) -> None:
         net.host.run(program("ip"), "link", "set", name, "up")
 
 
+@pytest.mark.untraced  # nobody may not write coverage's data, and the end of this process is what is looked at
 def test_of_several_interfaces_the_others_are_watched_on_until_none_is_left(net):
     make_interfaces(net, "one", "two")
     command = [sys.executable, "-m", "blackhole_guard", "watch", "--no-report", "one", "two"]
