@@ -10,11 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from blackhole_guard.leaks.counts import UNREADABLE
 from blackhole_guard.leaks.evidence import Via
 from blackhole_guard.leaks.leak_tops import SlidingTops
 from blackhole_guard.leaks.observed import Observed
-from blackhole_guard.leaks.tops import MAX_STATE, Tops, TopsError
+from blackhole_guard.leaks.tops import MAX_STATE, Tops, read_state
 from blackhole_guard.reserved.registry import BLOCKS, Sink
 
 _VERSION = 1
@@ -36,13 +35,8 @@ class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: Annotated[tuple[_Times, ...], Meta(max_length=_MOST_TIMES)]
 
 
-class _Head(msgspec.Struct, frozen=True):
-    version: int
-
-
 _ENCODER = msgspec.msgpack.Encoder()
 _STATES = msgspec.msgpack.Decoder(_State)
-_HEADS = msgspec.msgpack.Decoder(_Head)
 
 
 def dump_observed(observed: Observed[SlidingTops]) -> bytes:
@@ -65,7 +59,7 @@ def load_observed(octets: bytes, observed: Observed[SlidingTops], now: float) ->
         TopsError: it cannot be gone on with: damaged, of another version, or counted by other settings. Times that can
             be are taken all the same.
     """
-    state = _read(octets)
+    state = read_state(octets, _STATES, _VERSION)
     for each in state.times:
         if each.block in BLOCKS and now - _KEPT <= each.last <= now and 0 <= each.first <= each.last:
             observed.note_times(each.via, each.sink, each.block, first=each.first, last=each.last)
@@ -75,16 +69,4 @@ def load_observed(octets: bytes, observed: Observed[SlidingTops], now: float) ->
 
 def read_tops(octets: bytes, now: float) -> Mapping[Via, Tops]:
     """Read the tops alone of what `dump_observed` gave, however clients were counted. Raises TopsError."""
-    return {via: Tops.restore(tops, now) for via, tops in _read(octets).tops.items()}
-
-
-def _read(octets: bytes) -> _State:
-    if len(octets) > MAX_STATE:
-        raise TopsError("damaged: too long")
-    try:
-        version = _HEADS.decode(octets).version
-        if version != _VERSION:
-            raise TopsError(f"it is of version {version}, not {_VERSION}")
-        return _STATES.decode(octets)
-    except UNREADABLE as error:
-        raise TopsError(f"damaged: {error}") from error
+    return {via: Tops.restore(tops, now) for via, tops in read_state(octets, _STATES, _VERSION).tops.items()}

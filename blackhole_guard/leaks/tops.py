@@ -15,7 +15,7 @@ can be off by more than all that was not looked at.
 
 from collections.abc import Iterable, Iterator
 from math import ceil, log, sqrt
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -112,6 +112,9 @@ class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fold: ClientFold
     panes: Annotated[tuple[_StatePane, ...], Meta(max_length=MAX_CLOSED + len(WINDOWS))]
     capacity: Annotated[int, Meta(ge=1, le=CAPACITY)] = CAPACITY
+
+
+_Kept = TypeVar("_Kept")
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -276,7 +279,7 @@ class Tops:
         Raises:
             TopsError: that cannot be gone on with; nothing has changed.
         """
-        state = _read_state(octets)
+        state = read_state(octets, _STATES, _VERSION)
         if state.fold != self._fold:
             raise TopsError("its clients were counted by another setting of telemetry.tops.clients")
         if state.capacity != self._capacity:
@@ -286,7 +289,7 @@ class Tops:
     @classmethod
     def restore(cls, octets: bytes, now: float) -> "Tops":
         """Make what `dump` gave, however its clients were counted. Raises TopsError."""
-        state = _read_state(octets)
+        state = read_state(octets, _STATES, _VERSION)
         made = cls(state.fold, state.capacity)
         made._windows = _restore_windows(state, state.capacity, now)
         return made
@@ -334,14 +337,15 @@ def _unpack(packed: _Sketch, capacity: int) -> SpaceSaving:
     return SpaceSaving.restore(counters, floor=packed.floor, total=packed.total, capacity=capacity)
 
 
-def _read_state(octets: bytes) -> _State:
+def read_state(octets: bytes, states: msgspec.msgpack.Decoder[_Kept], version: int) -> _Kept:
+    """Read what was kept over a restart, if it is of this version. Raises TopsError."""
     if len(octets) > MAX_STATE:
         raise TopsError("damaged: too long")
     try:
-        version = _HEADS.decode(octets).version
-        if version != _VERSION:
-            raise TopsError(f"it is of version {version}, not {_VERSION}")
-        return _STATES.decode(octets)
+        found = _HEADS.decode(octets).version
+        if found != version:
+            raise TopsError(f"it is of version {found}, not {version}")
+        return states.decode(octets)
     except UNREADABLE as error:
         raise TopsError(f"damaged: {error}") from error
 

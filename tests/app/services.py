@@ -23,6 +23,20 @@ PROGRAM = (sys.executable, "-m", "blackhole_guard")
 MAP = "zone: 10.0.0.0/8\nptr:\n  10.0.0.3: web.example.com\n"
 
 
+# Connects as another user, and says whether it was sent away.
+CONNECT_AS = """
+import os, socket, sys
+os.setresuid(*[int(sys.argv[2])] * 3)
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(sys.argv[1])
+sock.settimeout(1)
+try:
+    print(len(sock.recv(1)))
+except TimeoutError:
+    print("waits")
+"""
+
+
 class Service:
     """A server that a test starts, asks and ends. Ports are free ones, told by its log."""
 

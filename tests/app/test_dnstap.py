@@ -9,25 +9,12 @@ import sys
 import pytest
 from dnstap_frames import Producer, frame
 from peer_processes import scratch
-from services import Service, holders
+from services import CONNECT_AS, Service, holders
 from supervisors import wait_until
 
 SETTINGS = "leaks: {dnstap: {socket: d.sock, users: [daemon]}}\n"
 _LABELS = 'block="10.0.0.0/8",certainty="observed",shape="host",sink="as112",via="dnstap"'
 OBSERVED = f"blackhole_guard_leaks_observed_total{{{_LABELS}}}"
-
-# Connects as another user, and says whether it was sent away.
-PROGRAM = """
-import os, socket, sys
-os.setresuid(*[int(sys.argv[2])] * 3)
-sock = socket.socket(socket.AF_UNIX)
-sock.connect(sys.argv[1])
-sock.settimeout(1)
-try:
-    print(len(sock.recv(1)))
-except TimeoutError:
-    print("waits")
-"""
 
 
 @pytest.fixture
@@ -73,7 +60,7 @@ def test_who_is_not_named_is_sent_away(uid, refused):
         wait_until(lambda: service.read("/healthz")[0] == 200)
         folder.chmod(0o755)
         os.chmod(folder / "d.sock", 0o666)
-        words = [sys.executable, "-c", PROGRAM, str(folder / "d.sock"), str(uid)]
+        words = [sys.executable, "-c", CONNECT_AS, str(folder / "d.sock"), str(uid)]
         done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
         assert done.stdout.strip() == ("0" if refused else "waits")
         assert service.sample('blackhole_guard_dnstap_refused_total{reason="uid"}') == refused

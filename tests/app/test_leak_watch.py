@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from peer_processes import scratch
-from services import Service, holders
+from services import CONNECT_AS, Service, holders
 from supervisors import wait_until
 from test_watch_reports import see
 
@@ -25,19 +25,6 @@ _LABELS = 'block="10.0.0.0/8",certainty="observed",shape="host",sink="as112",via
 OBSERVED = f"blackhole_guard_leaks_observed_total{{{_LABELS}}}"
 CONNECTED = "blackhole_guard_watches"
 START = render_control(Control.START, CONTENT_TYPE)
-
-# Connects as another user, and says whether it was sent away.
-PROGRAM = """
-import os, socket, sys
-os.setresuid(*[int(sys.argv[2])] * 3)
-sock = socket.socket(socket.AF_UNIX)
-sock.connect(sys.argv[1])
-sock.settimeout(1)
-try:
-    print(len(sock.recv(1)))
-except TimeoutError:
-    print("waits")
-"""
 
 
 @pytest.fixture
@@ -168,7 +155,7 @@ def test_who_is_not_named_is_sent_away(uid, config, refused):
                 directory.chmod(0o755)
             path = folder / "state" / "watch.sock"
             os.chmod(path, 0o666)
-            words = [sys.executable, "-c", PROGRAM, str(path), str(uid)]
+            words = [sys.executable, "-c", CONNECT_AS, str(path), str(uid)]
             done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=True)
             assert done.stdout.strip() == ("0" if refused else "waits")
             assert service.sample('blackhole_guard_watch_refused_total{reason="uid"}') == refused
