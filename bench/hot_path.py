@@ -1,7 +1,8 @@
 """What the liberties of answering/hot_path.py are worth, in ns a message: python -m bench.hot_path
 
 20,000 names are asked at random, so that what belongs to one is not in the CPU's first caches. The first line is
-`HotPath.respond_batch` itself; the plain ways are the same loop, with the same work, written the other way.
+`HotPath.respond_batch` itself; the plain ways are the same loop, with the same work, written the other way. Then a
+scan: a million names at random, where hardly one is asked twice while its response is kept.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
+from bench import data
 from bench.liberties import print_ways, time_ways
 from blackhole_guard.answering import hot_path
 from blackhole_guard.answering.batch import Batch
@@ -33,12 +35,16 @@ from blackhole_guard.wire.records import RRset
 from blackhole_guard.wire.values import make_ptrs
 
 _NAMES = 20_000
+_SCANNED = 1_000_000
+_WARM = 1000  # batches of a scan until all is kept that may be
 _BATCHES = 300  # of 64 messages, for a round of one way
 _ROOM = 1 << 15  # for all of them
 _OPT = bytes.fromhex("0000291000000000000000")
 _SOURCE = bytes((10, 9, 9, 9))
 _SENDER = int.from_bytes(_SOURCE, sys.byteorder)
 _ADDRESSES = [bytes((10, number % 80, number // 80 % 250, 7)) for number in range(_NAMES)]
+
+_KEPT = hot_path._MOST
 
 _Respond = Callable[[Batch], None]
 
@@ -47,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--batches", type=int, default=_BATCHES)
+    parser.add_argument("--scanned", type=int, default=_SCANNED)
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         snapshot = _write(Path(folder) / "zones.mdb")
@@ -67,20 +74,60 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "HotPath: PTR from a region": partial(_respond_uncached, regions),
             "Engine": _EngineLoop(snapshot).respond_batch,
         }
-        _compare(ways, options.rounds, options.batches)
+        _compare(_ADDRESSES, ways, options.rounds, options.batches)
         _compare_singly(known, options.rounds, options.batches)
         snapshot.close()
+        hot_path._MOST = _KEPT
+        addresses = [data.address(entry) for entry in range(options.scanned)]
+        _compare_scans(Path(folder), addresses, options.rounds, options.batches)
 
 
-def _compare(ways: dict[str, _Respond], rounds: int, batches: int) -> None:
+def _compare_scans(folder: Path, addresses: Sequence[bytes], rounds: int, batches: int) -> None:
+    snapshot = _write(folder / "scan.mdb", addresses)
+    paths = {
+        "HotPath, a scan": _make(snapshot),
+        "responses are looked for, too": _make(snapshot),
+        "and shelves are views of LMDB's": _make(_Views(snapshot)),
+    }
+    ways = {
+        name: path.respond_batch if name.startswith("HotPath") else partial(_respond_looking, path)
+        for name, path in paths.items()
+    }
+    _compare(addresses, ways, rounds, batches, warm=_WARM)
+    snapshot.close()
+
+
+class _Views:
+    """A snapshot that knows no place of anything in its file."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._snapshot, name)
+
+    def locate(self, shelf: memoryview) -> tuple[memoryview, int]:
+        return shelf, 0
+
+
+def _respond_looking(path: HotPath, batch: Batch) -> None:
+    path._blind = 0
+    path.respond_batch(batch)
+
+
+def _compare(
+    addresses: Sequence[bytes], ways: dict[str, _Respond], rounds: int, batches: int, *, warm: int = 0
+) -> None:
     slots = tuple(mmap(-1, 4096 + 64) for _ in range(64))
-    queries = [_query(address) for address in _ADDRESSES]
+    queries = [_query(address) for address in addresses]
     chance = random.Random(1)
     empty: dict[str, _Respond] = {"filling the slots": lambda batch: None}
     made = {name: _rounds(respond, slots, queries, chance, batches) for name, respond in (empty | ways).items()}
+    for respond in ways.values() if warm else ():
+        _rounds(respond, slots, queries, chance, warm)()
     costs = time_ways(made, rounds)
     filling = costs.pop("filling the slots")
-    print_ways(f"{_NAMES} names, ns a message", {name: cost - filling for name, cost in costs.items()})
+    print_ways(f"{len(addresses)} names, ns a message", {name: cost - filling for name, cost in costs.items()})
 
 
 def _respond_uncached(path: HotPath, batch: Batch) -> None:
@@ -230,7 +277,7 @@ _POLICY = make_policy(
 )
 
 
-def _make(snapshot: Snapshot) -> HotPath:
+def _make(snapshot: Any) -> HotPath:
     tally = Tally()
     path = HotPath(Engine(snapshot, _POLICY, tally), snapshot, _POLICY, tally)
     path.respond(_query(_ADDRESSES[0]), _SOURCE, over_tcp=False)
@@ -256,13 +303,13 @@ def _query(address: bytes) -> bytes:
     return bytes.fromhex("123401000001000000000001") + reverse_name(address) + b"\0\x0c\0\x01" + _OPT
 
 
-def _write(path: Path) -> Snapshot:
+def _write(path: Path, asked: Sequence[bytes] = _ADDRESSES) -> Snapshot:
     apex = pack_name("10.in-addr.arpa")
     server = pack_name("ns.example.com")
     soa = RRset(apex, RRType.SOA, 60, (server + pack_name("admin.example.com") + bytes(20),))
     rows = sorted(
         (address, make_ptrs(pack_name(f"host{number}.rack{number % 97}.example.com"), 3600))
-        for number, address in enumerate(_ADDRESSES)
+        for number, address in enumerate(asked)
     )
     addresses, values = Addresses(row[0] for row in rows), Values(row[1] for row in rows)
     run = Rows.of(addresses, values)

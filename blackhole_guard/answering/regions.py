@@ -14,7 +14,7 @@ from blackhole_guard.answering.answer import RCODES, Outcome
 from blackhole_guard.answering.forms import Forms
 from blackhole_guard.answering.tails import KINDS
 from blackhole_guard.answering.tally import Account, Tally, qtype_label
-from blackhole_guard.answering.zone_reader import ServedZone, Shelf, ShelfReader
+from blackhole_guard.answering.zone_reader import Octets, ServedZone, ShelfReader
 from blackhole_guard.reserved.addresses import IP6_ARPA, parse_reverse_name, parse_reverse_prefix
 from blackhole_guard.reserved.probes import LOWER_HALF
 from blackhole_guard.reserved.shapes import Shape
@@ -26,7 +26,7 @@ from blackhole_guard.wire.names import is_subdomain
 _MOST = 4096  # regions
 _MOST_ENDINGS = 4096  # of all regions together, about two kilobytes each
 _USUAL_FLAGS = RD | AD | CD
-_MOST_SHELVES = 5376  # kept at hand, about 500 octets each: room for a million addresses, 200 on each
+_MOST_SHELVES = 5376  # kept at hand, about 300 octets each: room for a million addresses, 200 on each
 _ONE_IN = 16  # shelves that were asked for is kept, so that a scan of many costs little
 
 _HEADER = 10  # octets of a header without the ID
@@ -34,6 +34,7 @@ _TYPE = 4  # octets of QTYPE and QCLASS
 _HEAD = Struct("!HHHHH")  # flags and counts
 # A label that is an octet -> twice the octet, and whether it is that of the first or the last address of a network.
 _HOSTS = {bytes((len(str(octet)),)) + str(octet).encode(): (2 * octet, octet in (0, 255)) for octet in range(256)}
+_TWICE = tuple(range(0, 512, 2))  # an octet -> twice the octet, an object for all
 _A_HOST = b"\x010"
 _OCTETS = {label: bytes((twice // 2,)) for label, (twice, _) in _HOSTS.items()}
 _IPV4_SHELF_KEY = 4  # octets: the family's, and three of the address
@@ -53,7 +54,8 @@ _NOWHERE = 1024  # is not twice an octet
 # octets of the key -> SOA and the rest.
 _Ending = tuple[tuple[bytes, bytes], tuple[dict[int, bytes], dict[int, bytes]]]
 _Endings = tuple[dict[bytes, _Ending], ...]  # by kind of OPT: header of the query without the ID -> what follows
-_Place = tuple[Shelf, int, int, _Endings]  # a shelf, twice its first octet, twice its last one, and its region's
+# Where a shelf is: in which octets, and at which of them; twice its first octet, twice its last one; its region's.
+_Place = tuple[Octets, int, int, int, _Endings]
 
 
 class Region(NamedTuple):
@@ -100,18 +102,19 @@ class Regions:
                 header, host, is_edge = self._starts[key[:second]]
                 if place is None:
                     place = self._find_far(key, second)
-            shelf, first, last, endings = place
+            octets, begin, first, last, endings = place
             found, missing = endings[kind][header]
             if first <= host <= last:
-                at = host - first + 2
-                offset = shelf[at] << 8 | shelf[at + 1]
+                at = begin + host - first + 2
+                offset = octets[at] << 8 | octets[at + 1]
             else:
-                offset = _find_in_list(shelf, host // 2) if last < first else 0
+                offset = _find_in_list(octets, begin, host // 2) if last < first else 0
             if not offset:
                 return missing[is_edge][len(key)]
             if offset == _APART:
                 return None
-            return b"".join((shelf[offset + 1 : offset + 1 + shelf[offset]], found[is_edge]))
+            at = begin + offset + 1
+            return b"".join((octets[at : at + octets[at - 1]], found[is_edge]))
         except LookupError:
             return None
 
@@ -131,6 +134,8 @@ class Regions:
         if self._asked % _ONE_IN == 0:
             if len(self._places) >= _MOST_SHELVES:
                 self._places.clear()
+            if place[0]:
+                place = (*self._zones.locate(place[0]), *place[2:])
             self._places[key[second:]] = place
         return place
 
@@ -151,8 +156,8 @@ class Regions:
     def _reach(self, key: bytes, region: Region) -> _Place:
         shelf = self._find_shelf(key)
         if shelf is None:
-            return b"", _NOWHERE, _NOWHERE, region.endings
-        return shelf, 2 * shelf[0], 2 * shelf[1], region.endings
+            return b"", 0, _NOWHERE, _NOWHERE, region.endings
+        return shelf, 0, _TWICE[shelf[0]], _TWICE[shelf[1]], region.endings
 
     def forget(self, most: int) -> bool:
         """Let go of so many shelves at hand; returns whether there may be more. Nothing may be looked up afterwards."""
@@ -280,11 +285,11 @@ def _shift(octets: bytes, pointers: Iterable[int], by: int) -> bytes:
     return bytes(shifted)
 
 
-def _find_in_list(shelf: Shelf, octet: int) -> int:
+def _find_in_list(octets: Octets, begin: int, octet: int) -> int:
     """Find the offset of an address on a shelf that lists its octets; 0: it is not there."""
-    count = shelf[2]
-    index = bytes(shelf[3 : 3 + count]).find(octet)
+    count, first = octets[begin + 2], begin + 3
+    index = bytes(octets[first : first + count]).find(octet)
     if index < 0:
         return 0
-    at = 3 + count + 2 * index
-    return shelf[at] << 8 | shelf[at + 1]
+    at = first + count + 2 * index
+    return octets[at] << 8 | octets[at + 1]

@@ -13,6 +13,7 @@ import msgspec
 from blackhole_guard.store.content import Row, StoredCut, StoredZone, get_minimum, get_serial
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.keys import find_key, find_range
+from blackhole_guard.store.mapped_file import MappedFile, Octets
 from blackhole_guard.store.shelves import APART, find_offset, has_records, read_entry, unpack_rows
 from blackhole_guard.store.snapshot_file import check_snapshot_file, describe, iter_items, read_meta
 from blackhole_guard.wire.names import format_name, suffixes
@@ -76,6 +77,7 @@ class Snapshot:
         """Open the file; raises lmdb.Error or msgspec.MsgspecError."""
         self._env = lmdb.open(path, subdir=False, readonly=True, lock=False, create=False)
         try:
+            self._file = MappedFile(path)
             self._transaction = self._env.begin()
             self._views = self._env.begin(buffers=True)
             self._meta = read_meta(self._transaction)
@@ -154,6 +156,12 @@ class Snapshot:
         self._views.abort()
         self._transaction.abort()
         self._env.close()
+        self._file.close()
+
+    def locate(self, shelf: Octets) -> tuple[Octets, int]:
+        """Give octets that are quicker to read than a shelf's view, and where in them the shelf begins."""
+        position = self._file.locate(shelf)
+        return (shelf, 0) if position is None else (self._file.octets, position)
 
     def find_enclosing(self, name: bytes) -> tuple[SnapshotZone, StoredCut | None] | None:
         """Find the deepest zone of ours at or above `name`, and the delegation between its apex and `name`."""

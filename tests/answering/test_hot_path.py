@@ -333,6 +333,26 @@ class TestMemory:
         kept = [key for cache in both.hot._caches for key in cache]
         assert [key[10:13] for key in kept] == [b"\x0299", b"\x0290", b"\x0291"]
 
+    def test_what_is_kept_is_not_asked_for_again_though_a_scan_does_not_look_for_it(self, both, monkeypatch):
+        for number in range(60):  # they go first
+            both.ask(compose(pack_name(f"{number}.example.com"), RRType.A))
+        known = [Sent(compose(pack_name("10.in-addr.arpa"), RRType.SOA)), Sent(compose(GONE))]
+        both.ask_batch(known, is_ipv6=False)
+        monkeypatch.setattr(hot_path, "_MOST", sum(map(len, both.hot._caches)))
+        scan = [Sent(compose(pack_name(f"{host}.2.0.10.in-addr.arpa"))) for host in range(30, 60)]
+        both.forbid_engine()
+        looked = []
+        for _ in range(10):
+            for batch in (scan, [*known, *scan], scan):
+                both.ask_batch(batch, is_ipv6=False)
+                looked.append(not both.hot._blind)
+        assert not looked[0]
+        assert any(looked)
+        for _ in range(20):
+            both.ask_batch(known, is_ipv6=False)
+        assert not both.hot._blind
+        both.check_counts()
+
     def test_what_came_first_goes_when_the_caches_are_full(self, snapshot, slots, monkeypatch):
         monkeypatch.setattr(hot_path, "_MOST", 8)
         monkeypatch.setattr(hot_path, "_ONE_IN", 1)

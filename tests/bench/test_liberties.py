@@ -26,8 +26,8 @@ def test_costs_are_printed_in_relation_to_the_first(capsys):
 
 def test_each_way_of_the_hot_path_answers_all_messages(capsys, monkeypatch):
     monkeypatch.setattr(hot_path.hot_path, "_MOST", 1)  # as set by the benchmark, and set back afterwards
-    hot_path.main(["--rounds", "1", "--batches", "2"])
-    assert len(capsys.readouterr().out.splitlines()) == 11
+    hot_path.main(["--rounds", "1", "--batches", "2", "--scanned", "1000"])
+    assert len(capsys.readouterr().out.splitlines()) == 15
 
 
 def test_each_way_of_the_slots_runs(capsys):

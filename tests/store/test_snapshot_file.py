@@ -7,6 +7,7 @@ import sys
 import pytest
 from store_content import make_content, rows_of
 
+from blackhole_guard.store.content import Content
 from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.snapshot_file import (
@@ -116,6 +117,27 @@ def test_a_map_that_is_too_small_grows(path, monkeypatch):
     monkeypatch.setattr("blackhole_guard.store.snapshot_file._SMALLEST_MAP", 1 << 15)
     monkeypatch.setattr("blackhole_guard.store.snapshot_file._ROW", 1)
     write_snapshot_file(path, META, CONTENT)
+    snapshot = open_snapshot(path)
+    assert list(snapshot.iter_rows()) == list(rows_of(CONTENT))
+    snapshot.close()
+
+
+def test_room_that_is_laid_out_in_large_pieces_is_no_part_of_the_file(written, tmp_path, monkeypatch):
+    monkeypatch.setattr("blackhole_guard.store.snapshot_file._AT_ONCE", 1 << 14)
+    monkeypatch.setattr("blackhole_guard.store.snapshot_file._LARGE", 1 << 17)
+    path = str(tmp_path / "laid_out.mdb")
+    sizes = []
+    runs = CONTENT.runs
+
+    def watch():
+        for run in runs():
+            sizes.append(os.path.getsize(path))
+            yield run
+
+    write_snapshot_file(path, META, Content(CONTENT.zones, CONTENT.cuts, CONTENT.hosts, watch))
+    assert any(size > 1 << 14 and size % (1 << 17) == 0 for size in sizes)
+    assert check_snapshot_file(path, deeply=True) is not None
+    assert os.path.getsize(path) < os.path.getsize(written) + (1 << 15)  # a few pages for more transactions
     snapshot = open_snapshot(path)
     assert list(snapshot.iter_rows()) == list(rows_of(CONTENT))
     snapshot.close()
