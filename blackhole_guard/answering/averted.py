@@ -1,9 +1,10 @@
 """Who causes averted leaks, and for which addresses: counted message by message while they are few, else from a sample.
 
 The sample: of each N messages in a row, over UDP and TCP alike, one is looked at, drawn by chance, and counts N times.
-N is a power of two that grows at once when there are more messages than time for them, and shrinks when there are less;
-which message is drawn never decides that, so no message is more likely to be looked at than its neighbours, and all
-counts are right on average (`leaks.tops` says how far they may be off).
+N is a power of two that grows at once when there are more messages than time for them, and shrinks by and by when there
+are less: else after each pause thousands would be looked at until it had grown again, each at 10 us. Which message is
+drawn never decides that, so no message is more likely to be looked at than its neighbours, and all counts are right on
+average (`leaks.tops` says how far they may be off).
 
 A drawn message is set aside, with what its response begins with, and looked at with others: 64 at once cost less each.
 Measured: python -m bench.averted_leaks
@@ -27,6 +28,7 @@ ALL = 2000  # messages a second that are all looked at: the time for it is there
 LOOKS = 400  # a second, at most, when there are more: 5 to 15 us each, and as much in the observer
 _MOST_BITS = 16  # of N
 _LEAST_SECONDS = 0.25  # a rate over less time says little
+_FALL = 2  # bits of N at once, so that a pause of a second or two is no new beginning
 _AT_ONCE = 64
 _MOST_KEYS = 4096  # counts that wait to be taken, when nobody takes them; what is beyond is lost
 _MOST_RESOLVERS = 4096  # that are known to be listed or not
@@ -145,6 +147,7 @@ class AvertedLeaks:
         seen = self._next_at - self.ahead
         rate = int((seen - self._seen_then) / seconds)
         bits = min((rate // self._looks).bit_length(), _MOST_BITS) if rate > self._most else 0
+        bits = max(bits, self._bits - _FALL)
         if bits != self._bits:
             self._choose(bits)
             self.ahead = self._begin_row()  # in the midst of a row, whatever was drawn in it

@@ -187,10 +187,21 @@ class TestSampling:
         worker = Worker(snapshot, slots, looks=100)
         for _ in range(100):
             worker.ask_batch([Sent(ask_for("10.0.0.3"))] * 64)
-        worker.take()
-        worker.take()
+        for _ in range(5):
+            worker.take()
         worker.ask_batch([Sent(ask_for("10.0.0.3"))] * 3)
         assert worker.take() == ({(CLIENT, packed("10.0.0.3"), False): 3}, 0, 1, 0)
+
+    def test_after_a_pause_few_are_looked_at_until_there_are_as_many_as_before(self, snapshot, slots):
+        worker = Worker(snapshot, slots, looks=100)
+        looked = []
+        for _ in range(2):
+            for _ in range(500):
+                worker.ask_batch([Sent(ask_for("10.0.0.3"))] * 64)
+            counted = worker.take()
+            looked.append(32_000 - counted.passed)
+            worker.take()
+        assert looked[1] < looked[0] / 2
 
     def test_no_place_in_a_batch_and_no_way_to_ask_is_preferred(self):
         """Over many seeds, so each count is a mean. Its standard deviation is one per cent of what was asked."""
