@@ -26,7 +26,8 @@ class BindLines:
     def __init__(self, sightings: Sightings) -> None:
         """Begin. `sightings`: its own in this log."""
         self._sightings = sightings
-        self._packet_to: bytes | None = None  # the server whose packet is printed in the next lines
+        # The server whose packet is printed in the next lines, which have no time, and the line that has it.
+        self._packet: tuple[bytes, str] | None = None
 
     def read(self, line: str) -> Shown | None:
         """Read a line; None: it is none of BIND's that tell of queries."""
@@ -41,10 +42,11 @@ class BindLines:
             return self._sightings.see(question, Certainty.OBSERVED, line, client=_find_client(before))
         _, found, rest = line.partition("sending packet to ")
         if found:
-            self._packet_to = parse_address(rest.split(None, 1)[0]) if rest.strip() else None
-            return None if self._packet_to is None else NOTHING
-        if self._packet_to is not None and line.startswith(";"):
-            return self._read_printed(self._packet_to, line)
+            server = parse_address(rest.split(None, 1)[0]) if rest.strip() else None
+            self._packet = None if server is None else (server, line)
+            return None if server is None else NOTHING
+        if self._packet is not None and line.startswith(";"):
+            return self._read_printed(*self._packet, line)
         return None
 
     def _read_query(self, before: str, rest: str, line: str) -> Shown | None:
@@ -56,16 +58,16 @@ class BindLines:
         question = make_question(words[0], words[2], words[1])
         return NOTHING if question is None else self._sightings.see(question, Certainty.POSSIBLE, line, client=client)
 
-    def _read_printed(self, server: bytes, line: str) -> Shown:
-        """Read a line of the message to a server; its question is `;NAME. IN PTR`."""
+    def _read_printed(self, server: bytes, sent: str, line: str) -> Shown:
+        """Read a line of the message to a server; its question is `;NAME. IN PTR`. `sent`: the line with its time."""
         words = line.lstrip("; \t").split()
         if len(words) != 3 or line.startswith(";;"):
             return NOTHING
-        self._packet_to = None
+        self._packet = None
         question = make_question(words[0], words[2], words[1])
         if question is None or find_sink(server) is None:
             return NOTHING
-        return self._sightings.see(question, Certainty.OBSERVED, line, server=server)
+        return self._sightings.see(question, Certainty.OBSERVED, sent, server=server)
 
 
 def _find_client(before: str) -> bytes | None:

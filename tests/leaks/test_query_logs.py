@@ -239,6 +239,19 @@ def test_the_time_is_that_of_the_line():
     assert (found.sighting.at, found.sighting.via) == (1795678310.5, Via.LOG)
 
 
+def test_a_packet_of_bind_was_sent_when_the_line_before_the_message_says_for_who_asked_then():
+    reader = LogReader(LogTimes(0, UTC))
+    lines = (
+        f"2026-11-26T07:31:50.500Z {BIND}{QUERY}",
+        "2026-11-26T07:31:50.750Z resolver: debug 11: sending packet to 192.175.48.6#53",
+        ";; QUESTION SECTION:",
+        f";{NAME}.\t\tIN\tPTR",
+    )
+    *_, found = [reader.read(line.encode()) for line in lines]
+    assert found is not None
+    assert (found.sighting.at, found.sighting.client) == (1795678310.75, ip_address("10.0.0.5").packed)
+
+
 def test_an_escaped_name_is_what_it_stands_for():
     ((_, name, *_),) = read_all(f"{BIND}query: a\\032b.10.in-addr.arpa IN PTR +")
     assert name == pack_name("a\\032b.10.in-addr.arpa")

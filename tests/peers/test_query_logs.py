@@ -79,7 +79,10 @@ def test_bind(net, style):
     # The leak line comes for the cached answer, too; besides, the log shows each packet to a blackhole.
     assert counted == {Certainty.POSSIBLE: 2, Certainty.OBSERVED: 2 + sent}
     assert clients_of(leaks, Certainty.POSSIBLE) == list(CLIENTS)
-    assert all(began - 1 <= leak.at <= time.time() + 1 for leak in leaks if leak.client is not None)
+    assert all(began - 1 <= leak.at <= time.time() + 1 for leak in leaks)
+    assert {leak.client for leak in leaks if leak.server and leak.shape is not Shape.PARTIAL} == {
+        ip_address(CLIENTS[0]).packed
+    }
     sent_to = {str(ip_address(leak.server)) for leak in leaks if leak.server is not None}
     assert sent_to == {leak.address for leak in net.leaks if not leak.qname.startswith(("blackhole", "."))}
 
