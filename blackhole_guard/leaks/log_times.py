@@ -21,6 +21,9 @@ _FIRST_UNIX = 100_000_000.0  # 1973: smaller numbers are something else
 _LAST_UNIX = 100_000_000_000.0
 _SECONDS_OF_A_DAY = 86_400
 _LEAP_YEAR = 2024  # for the 29th of February, whose year is not told
+# What a file's time is taken for at least and at most, unix seconds: 1970 to 9000. Filesystems keep others, too, and
+# whoever packs or copies a file may give it any; no calendar has all of them.
+_FIRST_NEWEST, _LAST_NEWEST = 0.0, 221_845_392_000.0
 
 
 class LogTimes:
@@ -42,6 +45,7 @@ class LogTimes:
 
     def set_newest(self, newest: float) -> None:
         """Say that the file was written to since. `newest`: unix seconds."""
+        newest = min(max(newest, _FIRST_NEWEST), _LAST_NEWEST)
         self._newest = datetime.fromtimestamp(newest, self._zone) + timedelta(days=1)  # zones and clocks may differ
 
     def read(self, line: str) -> float:

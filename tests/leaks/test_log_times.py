@@ -78,3 +78,11 @@ def test_a_time_does_not_depend_on_those_before_it(lines):
 def test_any_text_has_a_time_or_none(line):
     at = LogTimes(NEWEST, UTC).read(line)
     assert at == 0.0 or abs(at) < 1e12
+
+
+@pytest.mark.parametrize("newest", [-(2.0**62), -62135596805.0, -1.0, 253402297200.0, 2.0**55])
+def test_a_file_may_have_a_time_that_no_calendar_has(newest):
+    times = LogTimes(newest, UTC)
+    times.set_newest(newest)
+    assert times.read("26-Nov-2026 07:31:50.446 x") == AT + 0.446
+    times.read("Nov 26 07:31:50 x")
