@@ -24,6 +24,7 @@ from blackhole_guard.wire.names import escape_text
 
 _STDIN = "-"
 _STDIN_DESCRIPTOR = 0
+_NO_EVIDENCE = "neither pcap nor pcapng, nor text"
 
 
 @dataclass(slots=True)
@@ -36,7 +37,12 @@ class _Found:
     problems: dict[str, str | None] = field(default_factory=dict)  # file -> what is wrong with it
     unread: int = 0  # files of which nothing could be read
     is_complete: bool = True  # nobody has interrupted us
-    has_captures: bool = False  # among the files
+    captures: int = 0  # among the files
+
+    @property
+    def begun(self) -> int:
+        """Files of which something could be read, and understood."""
+        return self.captures + self.log_counts.understood
 
     @property
     def leaks(self) -> int:
@@ -107,9 +113,9 @@ def _print(found: _Found, *, as_json: bool) -> None:
         click.echo(json.dumps(report, indent=2 if sys.stdout.isatty() else None))
         return
     console = make_console()
-    if found.has_captures:
+    if found.captures:
         print_report(console, found.observed, Via.CAPTURE, found.counts)
-    if found.log_counts.understood or not found.has_captures:
+    if found.log_counts.understood or not found.captures:
         print_summary(console, found.observed, found.log_counts)
 
 
@@ -129,6 +135,8 @@ def _follow(file: str, found: _Found, *, is_quiet: bool) -> None:
             raise click.UsageError("--follow is for a query log")
         if evidence.is_compressed and evidence.size is not None:
             raise EvidenceError("a compressed file is not followed", is_started=False)
+        if evidence.start and not evidence.is_text:
+            raise EvidenceError(_NO_EVIDENCE, is_started=False)
         report = found.observed.add if is_quiet else found.add_and_tell
         with suppress(KeyboardInterrupt):
             if evidence.size is None:
@@ -144,6 +152,7 @@ def _follow(file: str, found: _Found, *, is_quiet: bool) -> None:
 def _noting_problems(file: str, found: _Found) -> Iterator[None]:
     """Note what is wrong with a file; what was found before stands."""
     found.problems[file] = None
+    before = found.begun
     try:
         yield
     except EvidenceError as error:
@@ -151,19 +160,18 @@ def _noting_problems(file: str, found: _Found) -> Iterator[None]:
         found.unread += not error.is_started
     except OSError as error:
         found.problems[file] = error.strerror or str(error)
-        found.unread += 1
+        found.unread += found.begun == before  # else a disk, a network or a terminal failed on the way
 
 
 def _read(evidence: Evidence, found: _Found, libpcap: Libpcap | None) -> None:
     """Read evidence by its kind, which its first octets tell."""
     if evidence.format is not None:
-        found.has_captures = True
+        found.captures += 1
         _read_capture(evidence, found, libpcap)
     elif evidence.is_text:
         read_log(read_blocks(evidence.read), evidence.newest, found.observed.add, found.log_counts)
     else:
-        what = "neither pcap nor pcapng, nor text" if evidence.start else "it is empty"
-        raise EvidenceError(what, is_started=False)
+        raise EvidenceError(_NO_EVIDENCE if evidence.start else "it is empty", is_started=False)
 
 
 def _read_capture(evidence: Evidence, found: _Found, libpcap: Libpcap | None) -> None:

@@ -3,8 +3,11 @@
 import gc
 import gzip
 import json
+import os
+import pty
 import subprocess
 import sys
+import tty
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,18 @@ def test_a_file_that_is_cut_off_gives_what_was_found_and_says_so(run, capture):
     assert json.loads(done.out)["leaks"] == 2
     assert "x.pcap: the capture is cut off inside a record: after packet 3" in done.err
     assert run("scan", capture(exchange(1, name="8.8.in-addr.arpa"), cut=3)).code == 1
+
+
+def test_what_was_found_before_a_read_failed_stands(capture):
+    ours, theirs = pty.openpty()  # what hangs up makes read(2) fail (EIO), once all is read
+    tty.setraw(theirs)
+    os.write(theirs, Path(capture(exchange(1), exchange(2))).read_bytes())
+    os.close(theirs)
+    words = [sys.executable, "-m", "blackhole_guard", "scan", "--json", "-"]
+    done = subprocess.run(words, stdin=ours, capture_output=True, timeout=60)
+    os.close(ours)
+    assert (done.returncode, done.stderr) == (1, b"-: Input/output error\n")
+    assert json.loads(done.stdout)["leaks"] == 2
 
 
 def test_what_is_no_capture_is_wrong_use(run, tmp_path):

@@ -154,6 +154,39 @@ def test_an_interrupted_scan_says_what_was_found_before(log):
     assert errors == b"interrupted: this is what was found before\n"
 
 
+@pytest.mark.parametrize("follow", [False, True])
+def test_what_was_found_before_a_read_failed_stands(log, follow):
+    ours, theirs = pty.openpty()  # what hangs up makes read(2) fail (EIO), once all is read
+    os.write(theirs, log.read_bytes())
+    os.close(theirs)
+    words = [sys.executable, "-m", "blackhole_guard", "scan", "--json", *(["--follow"] if follow else []), "-"]
+    done = subprocess.run(words, stdin=ours, capture_output=True, timeout=60)
+    os.close(ours)
+    assert (done.returncode, done.stderr) == (1, b"-: Input/output error\n")
+    found = json.loads(done.stdout)
+    assert (found["leaks"], found["may_leak"], found["files"]) == (1, 3, {"-": "Input/output error"})
+
+
+def test_where_nothing_was_found_before_a_read_failed_nothing_could_be_read():
+    ours, theirs = pty.openpty()
+    os.close(theirs)
+    done = subprocess.run([sys.executable, "-m", "blackhole_guard", "scan", "-"], stdin=ours, capture_output=True)
+    os.close(ours)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_no_text_is_not_followed(tmp_path, packed):
+    path = tmp_path / "true"
+    octets = b"\x7fELF\0\0" * 100
+    path.write_bytes(octets)
+    words = [sys.executable, "-m", "blackhole_guard", "scan", "--follow"]
+    given = {"input": gzip.compress(octets)} if packed else {}
+    done = subprocess.run([*words, "-" if packed else path], capture_output=True, timeout=30, **given)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.endswith(b": neither pcap nor pcapng, nor text\n")
+
+
 def test_what_is_followed_in_vain_is_not_called_clean():
     words = [sys.executable, "-c", INTERRUPTIBLE, "--follow", "-"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
