@@ -131,7 +131,7 @@ def _delay(seconds: float | None) -> str:
 
 
 def _moment(at: float) -> str:
-    """Write unix seconds as a time of UTC; what no calendar has, as a number; nothing, where there was no leak."""
+    """Write unix seconds as a time of UTC; what no calendar has, as a number; nothing, where it is not known."""
     if math.isinf(at):
         return ""
     try:
@@ -183,8 +183,8 @@ def _tally_as_json(tally: Tally, *, has_responses: bool) -> dict[str, Any]:
 
 
 def _time_as_json(at: float) -> float | None:
-    """Give a time; 0 is that of a log's line without one."""
-    return at if at and math.isfinite(at) else None
+    """Give a time; None: it is not known."""
+    return at if math.isfinite(at) else None
 
 
 def format_leak(leak: Leak) -> str:

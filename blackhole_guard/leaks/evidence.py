@@ -50,7 +50,7 @@ class Certainty(StrEnum):
 class Leak(NamedTuple):
     """One query or update that left, or may have left."""
 
-    at: float  # unix seconds
+    at: float  # unix seconds; 0: not told
     via: Via
     certainty: Certainty
     block: str  # a key of `registry.BLOCKS`
@@ -70,7 +70,7 @@ Report = Callable[[Leak], None]  # what each kind of evidence is handed, to repo
 class Sighting(NamedTuple):
     """A query or an update as a piece of evidence shows it, before it is judged."""
 
-    at: float  # unix seconds
+    at: float  # unix seconds; 0: not told
     via: Via
     name: bytes  # wire form, lower case
     qtype: int

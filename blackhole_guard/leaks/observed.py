@@ -87,10 +87,11 @@ class Observed(Generic[_Tops]):
                 self._name_series(Series(leak.block, leak.sink, shape, via, certainty))
         if shape is Shape.PARTIAL:
             return
-        if at < tally.first:
-            tally.first = at
-        if at > tally.last:
-            tally.last = at
+        if at:  # else the evidence does not say when
+            if at < tally.first:
+                tally.first = at
+            if at > tally.last:
+                tally.last = at
         self.recent.append(leak)
         is_proven = certainty is not Certainty.POSSIBLE
         tops = self._tops.get((via, is_proven))

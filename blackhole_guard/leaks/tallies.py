@@ -52,7 +52,7 @@ class Tally:
     sink: Sink
     block: str
     kinds: Counter[tuple[Shape, Certainty]] = field(default_factory=_no_kinds)  # PARTIAL is among them
-    first: float = math.inf  # unix seconds; infinite: there was no leak
+    first: float = math.inf  # unix seconds; infinite: there was no leak, or no time of one is known
     last: float = -math.inf
     answered: int = 0
     unanswered: int = 0

@@ -1,5 +1,6 @@
 """The keeper of observed leaks: what it counts, and that it has bounds."""
 
+import math
 from ipaddress import ip_address
 
 import pytest
@@ -69,6 +70,14 @@ def test_leaks_are_tallied_by_evidence_sink_and_block(observed):
     assert rows[0].shapes == {Shape.HOST: 2, Shape.PARTIAL: 1, Shape.UPDATE: 1}
     assert (rows[0].first, rows[0].last) == (3.0, 5.0)
     assert observed.total == 6
+
+
+def test_a_leak_of_which_is_not_told_when_it_was_does_not_hide_when_others_were(observed):
+    observed.add(LEAK._replace(at=0.0))
+    assert [(tally.leaks, tally.first, tally.last) for tally in observed.tallies()] == [(1, math.inf, -math.inf)]
+    observed.add(LEAK._replace(at=5.0))
+    observed.add(LEAK._replace(at=0.0))
+    assert [(tally.leaks, tally.first, tally.last) for tally in observed.tallies()] == [(3, 5.0, 5.0)]
 
 
 def test_leaks_are_counted_by_what_the_metric_shows(observed):
