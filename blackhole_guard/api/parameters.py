@@ -18,7 +18,7 @@ from blackhole_guard.wire.names import escape_text
 
 _MOST = 16  # parameters of a request; no resource has half as many
 _SHOWN = 80  # characters of what is wrong
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,10}")
 _PLACE = re.compile(r" - at `\$\.[a-z_]+`$")  # where msgspec found it; we say that ourselves
 
 P = TypeVar("P", bound=msgspec.Struct)

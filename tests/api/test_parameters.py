@@ -48,6 +48,18 @@ def test_what_is_well_formed_is_read(query, expected):
     assert parse_parameters(query, Some) == expected
 
 
+@pytest.mark.parametrize("kind", {resource.parameters for resource in RESOURCES})
+@pytest.mark.parametrize("bound", ["minimum", "maximum"])
+def test_a_number_may_be_what_the_description_says(kind, bound):
+    for each in describe_parameters(kind, "{name}"):
+        schema = each["schema"]
+        assert isinstance(schema, dict)
+        if bound in schema:
+            number = schema[bound]
+            read = parse_parameters(f"{each['name']}={number}", kind)
+            assert getattr(read, str(each["name"])) == number
+
+
 @pytest.mark.parametrize(
     ("query", "detail", "hint"),
     [
