@@ -32,7 +32,7 @@ class Problem(msgspec.Struct, frozen=True):
     hint: Annotated[str, Meta(description="how to mend it; empty: there is nothing to say")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: contextlib sets the traceback of what passes through it
 class ProblemError(Exception):
     """A request that cannot be answered as it is; `detail` and `hint` are printable."""
 

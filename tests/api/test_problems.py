@@ -1,7 +1,9 @@
 """Problems as responses."""
 
+from contextlib import contextmanager
 from http import HTTPStatus
 
+import pytest
 from msgspec import json
 
 from blackhole_guard.api.problems import ProblemError
@@ -17,3 +19,12 @@ def test_a_problem_is_a_response_with_its_fields():
         "detail": "not now",
         "hint": "later",
     }
+
+
+def test_one_passes_through_a_context_manager_as_what_it_is():
+    @contextmanager
+    def anything():
+        yield
+
+    with pytest.raises(ProblemError), anything():
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "wrong")
