@@ -152,6 +152,9 @@ def _tell(state: State, path: str) -> None:
         case State.SENT_AWAY:
             hint = "is our user in leaks.watch.users?"
             click.echo(f"the observer at {escape_text(path)} hangs up; {hint}", err=True)
+        case State.BARRED:
+            hint = "start as the server's user, or see leaks.watch.users and leaks.watch.group"
+            click.echo(f"our user may not connect to {escape_text(path)}: leaks are shown here only; {hint}", err=True)
         case State.ABSENT:
             click.echo("no server is found to report to, so leaks are shown here only, until there is one", err=True)
 

@@ -26,6 +26,7 @@ class State(Enum):
     """How it stands with the observer."""
 
     ABSENT = "no server to report to is there"
+    BARRED = "may not connect to"  # where one may be
     CONNECTED = "reports to"
     SENT_AWAY = "was sent away by"  # by one that does not know our user, mostly
 
@@ -120,13 +121,16 @@ class WatchLink:
         self._waits.clear()
 
     def _connect(self) -> None:
+        barred = ""
         for path in self._find_paths():
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.setblocking(False)
             try:
                 sock.connect(path)
-            except OSError:  # nobody there, or not for us, or too many that wait to be accepted
+            except OSError as error:  # nobody there, or not for us, or too many that wait to be accepted
                 sock.close()
+                if isinstance(error, PermissionError):
+                    barred = barred or path
                 continue
             self._socket, self._path, self._since = sock, path, self._now
             self._message = self._message or self._render(even_if_empty=True)  # so that it knows that we are there
@@ -135,7 +139,7 @@ class WatchLink:
                 self._say(State.CONNECTED, path)
             return
         self._next_try = self._now + (self._rest if self._is_kept else _SELDOM)
-        self._say(State.ABSENT, "")
+        self._say(State.BARRED if barred else State.ABSENT, barred)
 
     def _hang_up(self) -> None:
         """Take in that the observer has gone."""

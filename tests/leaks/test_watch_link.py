@@ -13,6 +13,7 @@ from blackhole_guard.leaks.traffic import Wait
 from blackhole_guard.leaks.watch_link import State, WatchLink
 from blackhole_guard.leaks.watch_reports import CONTENT_TYPE, parse_report
 from blackhole_guard.reserved.shapes import Shape
+from blackhole_guard.server.privileges import User, acting_as
 
 
 class Observer:
@@ -135,6 +136,17 @@ def test_the_first_path_with_somebody_behind_it_counts(make_link, observer, path
     (tmp_path / "file").write_text("")
     make_link(str(tmp_path / "missing"), str(tmp_path / "file"), "/" + "x" * 200, path)
     assert told == [(State.CONNECTED, path)]
+
+
+def test_one_that_it_may_not_connect_to_is_not_called_absent(make_link, observer, path, told):
+    os.chmod(path, 0)
+    with acting_as(User("nobody", 65534, 65534)):  # nothing stops root
+        link = make_link("/missing/w.sock", path)
+        link.turn(5.0)
+    assert told == [(State.BARRED, path)]
+    os.chmod(path, 0o600)
+    link.turn(60.0)
+    assert told[1:] == [(State.CONNECTED, path)]
 
 
 def test_after_a_minute_without_one_nothing_is_kept_and_all_is_counted(make_link, path):
