@@ -61,10 +61,15 @@ def give_up_privileges(user: User | None) -> None:
 
 
 def _find_owner(paths: Iterable[str]) -> User | None:
-    """Find whose the first path is that is not root's; None: there is none."""
+    """Find whose the first path is that is not root's; None: there is none.
+
+    Who owns a link stands for it, so that nobody makes us whom it leads to.
+    """
     for path in paths:
         try:
-            status = os.stat(path)
+            status = os.lstat(path)
+            if status.st_uid == 0:  # root's own links lead where they should, such as those of DynamicUser=
+                status = os.stat(path)
         except OSError:
             continue
         if status.st_uid == 0:

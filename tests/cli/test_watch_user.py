@@ -63,6 +63,15 @@ def test_else_it_is_who_owns_the_socket_or_else_the_directory(place, socket_of, 
     assert choose_user(None, None, str(place.parent), ["/nonexistent/watch.sock", str(place)]) == expected
 
 
+@pytest.mark.parametrize(("link_of", "expected"), [(1, User("1", 1, 1)), (0, User("2", 2, 2))])
+def test_a_link_of_anybodys_but_root_does_not_say_whose_it_is(place, link_of, expected):
+    os.chown(place, 2, 2)
+    link = place.with_name("link.sock")
+    link.symlink_to(place)
+    os.lchown(link, link_of, link_of)
+    assert choose_user(None, None, str(place.parent), [str(link)]) == expected
+
+
 def test_who_reports_to_nobody_is_nobody(config):
     assert choose_user(None, config, None, None) == NOBODY
 
