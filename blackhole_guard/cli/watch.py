@@ -69,6 +69,8 @@ def command(
     user: str | None,
 ) -> None:
     """Watch until told to end, and print what was seen."""
+    if seconds is not None and math.isnan(seconds):  # which is below no bound, and above none
+        raise click.UsageError("--seconds: nan is no time")
     find_sockets = None if no_report else find_watch_sockets(config, state_dir)
     whom = choose_user(user, config, state_dir, None if find_sockets is None else find_sockets())
     sinks = _Sinks(_Printer(as_json))

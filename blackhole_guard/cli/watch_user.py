@@ -56,7 +56,7 @@ def give_up_privileges(user: User | None) -> None:
     """Become the user, without any capability, for good. Raises click.ClickException: it cannot be done."""
     try:
         drop_privileges(user)
-    except PrivilegeError as error:
+    except (PrivilegeError, OverflowError) as error:  # a number that no user can have
         raise click.ClickException(escape_text(str(error))) from error
 
 

@@ -91,6 +91,12 @@ class Keeper:
         self.listener.close()
 
 
+def test_no_number_is_no_time(watch):
+    done = watch("--seconds", "nan")
+    assert done.returncode == 2
+    assert done.stderr.endswith("Error: --seconds: nan is no time\n")
+
+
 @pytest.mark.root
 def test_it_reports_to_the_server_of_the_settings(watch, tmp_path):
     (tmp_path / "own.yaml").write_text("server: {state_dir: state}\n")

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 
 import click
 import pytest
@@ -88,6 +90,15 @@ def test_a_user_that_cannot_be_is_an_error(tmp_path, wanted, settings, what):
     (tmp_path / "own.yaml").write_text(settings)
     with pytest.raises(click.ClickException, match=what):
         choose_user(wanted, str(tmp_path / "own.yaml"), None, [])
+
+
+@pytest.mark.parametrize("number", ["4294967295", "99999999999999999999"])
+def test_a_number_that_no_user_has_is_an_error(number):
+    words = ["watch", "--no-report", "--seconds", "0.1", "--user", f"{number}:{number}"]
+    done = subprocess.run([sys.executable, "-m", "blackhole_guard", *words], capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(b"Error: ")
+    assert b"Traceback" not in done.stderr
 
 
 def test_only_root_can_become_another():
