@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from blackhole_guard.telemetry.observer import ObserverLog
 
 STATE_FILE = "leaks"
+# Seconds by which the time of a leak may differ from ours: it was on its way for a minute at most, and clocks are set
+# now and then. What is further off is one that was not set yet: by it a block would have leaked since 1970.
+_FARTHEST = 3600.0
 
 
 class LeakKeeper:
@@ -37,14 +40,16 @@ class LeakKeeper:
         path = os.path.join(state_dir, STATE_FILE)
         self._state = StateFile(path, "the tops of observed leaks", lambda: dump_observed(self.observed), log)
         self._state.load(lambda octets: load_observed(octets, self.observed, clock()))
+        self._clock = clock
 
     def expect(self, via: Via) -> None:
         """Prepare for a kind of evidence."""
         self.observed.expect(via)
 
     def add(self, leak: Leak) -> None:
-        """Count a leak."""
-        self.observed.add(leak)
+        """Count a leak; it is of now where it says no time, or none that can be."""
+        now = self._clock()
+        self.observed.add(leak if abs(leak.at - now) <= _FARTHEST else leak._replace(at=now))
         self._state.touch()
 
     def settle(self, via: Via, sink: Sink, block: str, seconds: float | None) -> None:

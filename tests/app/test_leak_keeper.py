@@ -60,6 +60,26 @@ def test_tops_and_times_are_kept_and_counts_begin_anew(make, log):
     assert log.errors == []
 
 
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (NOW - 3600, NOW - 3600),
+        (NOW + 3600, NOW + 3600),
+        (NOW - 3601, NOW),
+        (NOW + 3601, NOW),
+        (0.0, NOW),  # not told
+        (37.0, NOW),  # of a machine that has just started, without a clock that outlives that
+        (2.0**39, NOW),
+    ],
+)
+def test_a_clock_that_was_not_set_does_not_say_since_when_a_block_leaks(make, at, shown):
+    keeper = make()
+    keeper.add(see(at=at))
+    (tally,) = keeper.observed.tallies()
+    assert (tally.first, tally.last) == (shown, shown)
+    assert [leak.at for leak in keeper.observed.recent] == [shown]
+
+
 def test_it_saves_from_time_to_time(make, tmp_path, monkeypatch):
     monkeypatch.setattr(state_file, "_SAVE_EVERY", 0.01)
     keeper = make()
