@@ -221,8 +221,10 @@ class RecentLeak(msgspec.Struct, frozen=True):
     name: Annotated[str, Meta(description="absolute, in lower case; what is no plain character is \\DDD")]
     type: Annotated[str, Meta(description="PTR, or TYPE65280 where it has no name here")]
     address: Annotated[str | None, Meta(description="that the name stands for")]
-    client: Annotated[str | None, Meta(description="on whose behalf, as far as it is known")]
-    sender: Annotated[str | None, Meta(description="who sent it out, mostly a resolver")]
+    client: Annotated[
+        str | None, Meta(description="on whose behalf, as far as it is known; or a network as 10.1.2.0/24")
+    ]
+    sender: Annotated[str | None, Meta(description="who sent it out, mostly a resolver; or a network, too")]
     server: Annotated[str | None, Meta(description="where it went")]
 
 

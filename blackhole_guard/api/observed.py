@@ -13,6 +13,7 @@ from blackhole_guard.api.documents import (
     RecentLeak,
     ResponseSeries,
 )
+from blackhole_guard.leaks.clients import format_client
 from blackhole_guard.leaks.evidence import Leak, Via
 from blackhole_guard.leaks.leak_tops import SlidingTops
 from blackhole_guard.leaks.observed import Observed, Responses
@@ -72,8 +73,8 @@ def show_leak(leak: Leak) -> RecentLeak:
         name=format_name(leak.name),
         type=RRType(leak.qtype).name if leak.qtype in _TYPES else f"TYPE{leak.qtype}",
         address=_show_address(leak.address),
-        client=_show_address(leak.client),
-        sender=_show_address(leak.sender),
+        client=_show_client(leak.client),
+        sender=_show_client(leak.sender),
         server=_show_address(leak.server),
     )
 
@@ -98,3 +99,7 @@ def _show_responses(sink: Sink, via: Via, each: Responses) -> ResponseSeries:
 
 def _show_address(octets: bytes | None) -> str | None:
     return None if octets is None else str(ip_address(octets))
+
+
+def _show_client(key: bytes | None) -> str | None:
+    return None if key is None else format_client(key)

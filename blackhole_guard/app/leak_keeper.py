@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from blackhole_guard.app.state_file import StateFile
 from blackhole_guard.app.tops import FOLDS
+from blackhole_guard.leaks.clients import ADDRESSES, fold_client
 from blackhole_guard.leaks.evidence import Leak, Via
 from blackhole_guard.leaks.leak_tops import SlidingTops
 from blackhole_guard.leaks.observed import Observed
@@ -40,7 +41,7 @@ class LeakKeeper:
         path = os.path.join(state_dir, STATE_FILE)
         self._state = StateFile(path, "the tops of observed leaks", lambda: dump_observed(self.observed), log)
         self._state.load(lambda octets: load_observed(octets, self.observed, clock()))
-        self._clock = clock
+        self._clock, self._fold = clock, FOLDS[clients]
 
     def expect(self, via: Via) -> None:
         """Prepare for a kind of evidence."""
@@ -49,8 +50,15 @@ class LeakKeeper:
     def add(self, leak: Leak) -> None:
         """Count a leak; it is of now where it says no time, or none that can be."""
         now = self._clock()
-        self.observed.add(leak if abs(leak.at - now) <= _FARTHEST else leak._replace(at=now))
+        if abs(leak.at - now) > _FARTHEST:
+            leak = leak._replace(at=now)
+        if self._fold != ADDRESSES:  # before it is kept anywhere
+            leak = leak._replace(client=self._cut(leak.client), sender=self._cut(leak.sender))
+        self.observed.add(leak)
         self._state.touch()
+
+    def _cut(self, client: bytes | None) -> bytes | None:
+        return None if client is None else fold_client(client, self._fold)
 
     def settle(self, via: Via, sink: Sink, block: str, seconds: float | None) -> None:
         """Count what became of one."""

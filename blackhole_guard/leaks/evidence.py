@@ -59,8 +59,9 @@ class Leak(NamedTuple):
     name: bytes  # wire form, lower case
     qtype: int  # of an update: of its zone section, SOA
     address: bytes | None  # 4 or 16 octets: the whole address that the name stands for
-    client: bytes | None  # 4 or 16 octets: on whose behalf, as far as the evidence tells
-    sender: bytes | None  # 4 or 16 octets: who sent it to the server, mostly a resolver
+    # 4 or 16 octets each; where the observer shall keep no more of them, the network (`clients`).
+    client: bytes | None  # on whose behalf, as far as the evidence tells
+    sender: bytes | None  # who sent it to the server, mostly a resolver
     server: bytes | None  # 4 or 16 octets: where it went
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from ipaddress import ip_address
 
 import pytest
 from test_watch_reports import see
 
+from blackhole_guard.api.observed import show_leak
 from blackhole_guard.app import state_file
 from blackhole_guard.app.leak_keeper import LeakKeeper
 from blackhole_guard.leaks.evidence import Via
@@ -78,6 +80,19 @@ def test_a_clock_that_was_not_set_does_not_say_since_when_a_block_leaks(make, at
     (tally,) = keeper.observed.tallies()
     assert (tally.first, tally.last) == (shown, shown)
     assert [leak.at for leak in keeper.observed.recent] == [shown]
+
+
+def test_where_networks_are_kept_no_address_of_a_client_is(make):
+    keeper = make(clients="networks")
+    leak = see()._replace(client=ip_address("10.1.2.3").packed, sender=ip_address("2001:db8:1:2fff::3").packed)
+    for each in (leak, leak._replace(client=None)):
+        keeper.add(each)
+    first, second = (show_leak(each) for each in keeper.observed.recent)
+    assert (first.client, first.sender) == ("10.1.2.0/24", "2001:db8:1:2f00::/56")
+    assert (second.client, second.sender) == (None, first.sender)
+    shown = keeper.observed.tops(Via.PACKETS).report(Window.HOUR, NOW).clients
+    assert sorted(str(top.client) for top in shown) == [first.client, first.sender]
+    assert leak.client not in dump_observed(keeper.observed)
 
 
 def test_it_saves_from_time_to_time(make, tmp_path, monkeypatch):
