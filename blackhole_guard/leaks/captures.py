@@ -23,6 +23,9 @@ from blackhole_guard.leaks.packet_filter import is_to_or_from_a_sink, make_filte
 from blackhole_guard.leaks.pcap_files import Format, Read, find_format, read_frames
 
 _CHUNK = 1 << 18  # octets
+# Octets that are looked at: what is no text has a NUL among them. Logs may have runs of NULs, too: at their beginning
+# where they were truncated while somebody wrote, and behind it after a loss of power.
+_BEGINNING = 4096
 
 
 class Evidence:
@@ -63,7 +66,8 @@ class Evidence:
     @property
     def is_text(self) -> bool:
         """Whether it begins as a log may."""
-        return bool(self.start) and self.format is None and b"\0" not in self.start
+        beginning = self.start.lstrip(b"\0")[:_BEGINNING]
+        return bool(beginning) and self.format is None and b"\0" not in beginning
 
     def newest(self) -> float:
         """Say when it was last written to, unix seconds; of a pipe that is now."""

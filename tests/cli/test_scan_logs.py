@@ -115,6 +115,25 @@ def test_and_so_as_a_name_which_is_read_once(log, tmp_path):
     assert out.endswith(b"6 lines, 4 findings\n")
 
 
+@pytest.mark.parametrize("where", [0, 6000])
+def test_a_log_may_have_a_hole(log, tmp_path, where):
+    lines = log.read_bytes().splitlines(keepends=True)[:1] * 100
+    before = where // len(lines[0])
+    path = tmp_path / "holed.log"
+    path.write_bytes(b"".join((*lines[:before], b"\0" * 5000, *lines[before:])))
+    done = scan("--json", path)
+    assert (done.exit_code, json.loads(done.stdout)["may_leak"]) == (0, 100)
+
+
+@pytest.mark.parametrize("octets", [bytes(10_000), bytes(5000) + b"x\n\0\0", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
+def test_what_has_nuls_all_over_is_no_text(tmp_path, octets):
+    path = tmp_path / "some"
+    path.write_bytes(octets)
+    done = scan(path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "some: neither pcap nor pcapng, nor text" in done.stderr
+
+
 def test_text_that_is_no_query_log_is_not_called_clean(tmp_path):
     path = tmp_path / "os-release"
     path.write_text('NAME="Debian GNU/Linux"\nID=debian\n')
