@@ -7,6 +7,7 @@ A newcomer always gets in; when there are too many, who waits longest without ha
 """
 
 import asyncio
+import contextlib
 import re
 import socket
 from collections.abc import Callable, Mapping
@@ -185,7 +186,8 @@ class GatedConnection(asyncio.Protocol):
         lines = (f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in fields.items()))
         self._transport.write("".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body)
         # A close while octets arrive would reset the connection, and the client might never see the answer.
-        self._transport.write_eof()
+        with contextlib.suppress(OSError):  # the client has reset it since, which asyncio makes an error of ours
+            self._transport.write_eof()
 
     def _begin_response(self, seconds: float) -> None:
         self.asked = True

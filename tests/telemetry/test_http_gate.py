@@ -1,4 +1,6 @@
+import asyncio
 import contextlib
+import errno
 import json
 import selectors
 import socket
@@ -137,6 +139,34 @@ def test_who_sends_a_large_body_is_not_reset_before_it_can_read_why(observer):
         while chunk := sock.recv(65536):
             data += chunk
         assert parse_response(data).status == 405
+
+
+class Reset(asyncio.Transport):
+    """A connection that its client resets between our answer and our end of it."""
+
+    def __init__(self, sock):
+        super().__init__({"peername": ("192.0.2.1", 1), "socket": sock})
+
+    def write(self, data):
+        pass
+
+    def write_eof(self):
+        raise OSError(errno.ENOTCONN, "")
+
+    def abort(self):
+        pass
+
+
+def test_who_resets_a_connection_while_it_is_told_what_is_wrong_makes_no_error():
+    async def refuse(sock):
+        connection = http_gate.Gate(asyncio.Protocol)()
+        connection.connection_made(Reset(sock))
+        connection.data_received(b"wrong\n\n")
+        assert connection.asked
+        connection.connection_lost(None)
+
+    with socket.socket() as sock:
+        asyncio.run(refuse(sock))
 
 
 def test_only_the_first_of_several_requests_is_answered(observer):
