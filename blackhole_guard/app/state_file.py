@@ -52,10 +52,14 @@ class StateFile:
             return
         except (OSError, TopsError) as error:
             self._log.error(f"{self._what} begin anew", file=self._path, reason=str(error))
+            # Replaced whether or not there is anything new: it may hold more of clients than the settings now allow.
+            self._is_saved = not isinstance(error, TopsError)
 
     def start(self) -> None:
         """From now on save by itself what changes. To be called in a running loop."""
         self._loop = asyncio.get_running_loop()
+        if not self._is_saved:
+            self._timer = self._loop.call_later(self._save_after, self.save)
 
     def stop(self) -> None:
         """Save no more by itself."""

@@ -16,6 +16,7 @@ from blackhole_guard.leaks.windows import Window
 from blackhole_guard.reserved.registry import Sink
 
 NOW = 1_700_000_000.0
+CLIENT = ip_address("203.0.113.77").packed
 
 
 class Log:
@@ -125,6 +126,21 @@ def test_another_setting_of_clients_is_told_of(make, log):
     keeper.close()
     make()
     assert "telemetry.tops.clients" in log.errors[0][1]["reason"]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_another_setting_kept_does_not_stay(make, tmp_path, monkeypatch, is_killed):
+    monkeypatch.setattr(state_file, "_SAVE_EVERY", 0.01)
+    keeper = make()
+    keeper.add(see()._replace(client=CLIENT))
+    keeper.close()
+    assert CLIENT in (tmp_path / "leaks").read_bytes()
+    keeper = make(clients="networks")
+    if is_killed:
+        run(keeper, lambda: None, 0.2)
+    else:
+        keeper.close()
+    assert CLIENT not in (tmp_path / "leaks").read_bytes()
 
 
 def test_a_directory_that_cannot_be_written_to_is_told_of(make, log, tmp_path):
