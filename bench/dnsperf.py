@@ -5,7 +5,8 @@ dnsperf(1), version 2.10. `-q` is what is outstanding in all, shared by the thre
 
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.peers import CLIENT_CPU, Server
@@ -76,14 +77,42 @@ def command(port: int, workload: Workload, seconds: float, arguments: Sequence[s
 
 
 def _measure(server: Server, workload: Workload, seconds: float, arguments: Sequence[str]) -> tuple[Report, float]:
+    before = server.cpu_seconds()
+    with asking(server, workload, seconds, arguments) as client:
+        report = client.finish()
+        cpu = server.cpu_seconds() - before
+    return report, cpu
+
+
+@contextmanager
+def asking(
+    server: Server, workload: Workload, seconds: float, arguments: Sequence[str] = SATURATING
+) -> Iterator["Client"]:
+    """Send a workload to a server for some seconds, in the background."""
     pinned = [program("taskset"), "--cpu-list", str(CLIENT_CPU)]
     words = [*pinned, *command(server.port, workload, seconds, arguments)]
-    before = server.cpu_seconds()
-    done = subprocess.run(words, capture_output=True, text=True, timeout=seconds + 60, check=False)
-    cpu = server.cpu_seconds() - before
-    if done.returncode:
-        raise SystemExit(f"dnsperf against {server.kind}: {done.stdout}{done.stderr}")
-    return parse_report(done.stdout), cpu
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield Client(process, server.kind, seconds + 60)
+    finally:
+        process.kill()  # of one that has ended, nothing
+        process.communicate()
+
+
+@dataclass(frozen=True)
+class Client:
+    """dnsperf, while it runs."""
+
+    process: subprocess.Popen[str]
+    server: str
+    patience: float  # seconds
+
+    def finish(self) -> Report:
+        """Wait for its end; gives what it has printed."""
+        out, err = self.process.communicate(timeout=self.patience)
+        if self.process.returncode:
+            raise SystemExit(f"dnsperf against {self.server}: {out}{err}")
+        return parse_report(out)
 
 
 def parse_report(text: str) -> Report:
