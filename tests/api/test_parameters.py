@@ -48,7 +48,7 @@ def test_what_is_well_formed_is_read(query, expected):
     assert parse_parameters(query, Some) == expected
 
 
-@pytest.mark.parametrize("kind", {resource.parameters for resource in RESOURCES})
+@pytest.mark.parametrize("kind", dict.fromkeys(resource.parameters for resource in RESOURCES))
 @pytest.mark.parametrize("bound", ["minimum", "maximum"])
 def test_a_number_may_be_what_the_description_says(kind, bound):
     for each in describe_parameters(kind, "{name}"):
