@@ -55,7 +55,7 @@ def open_snapshot(path: str) -> "Snapshot":
         raise StoreError(f"there is no snapshot {path}")
     try:
         return Snapshot(path)
-    except (lmdb.Error, msgspec.MsgspecError) as error:
+    except (lmdb.Error, OSError, msgspec.MsgspecError) as error:
         why = "its zones cannot be read" if isinstance(error, msgspec.MsgspecError) else describe(error, path)
         raise StoreError(f"the snapshot {path} cannot be opened: {why}") from error
 
@@ -74,7 +74,7 @@ class Snapshot:
     has_names_below: Callable[[bytes], bool]
 
     def __init__(self, path: str) -> None:
-        """Open the file; raises lmdb.Error or msgspec.MsgspecError."""
+        """Open the file; raises lmdb.Error, OSError or msgspec.MsgspecError."""
         self._env = lmdb.open(path, subdir=False, readonly=True, lock=False, create=False)
         try:
             self._file = MappedFile(path)

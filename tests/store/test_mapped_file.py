@@ -4,6 +4,8 @@ import pytest
 from store_content import make_content
 
 from blackhole_guard.store import mapped_file
+from blackhole_guard.store import snapshot as snapshots
+from blackhole_guard.store.errors import StoreError
 from blackhole_guard.store.mapped_file import MappedFile
 from blackhole_guard.store.snapshot import open_snapshot
 from blackhole_guard.store.snapshot_file import Meta, write_snapshot_file
@@ -54,6 +56,15 @@ def test_a_system_that_does_not_tell_its_maps_leaves_the_view(snapshot, monkeypa
     monkeypatch.setattr(mapped_file, "_MAPS", "/nowhere/maps")
     shelf = snapshot.find_shelf(SHELVES[0])
     assert snapshot.locate(shelf) == (shelf, 0)
+
+
+def test_a_file_that_cannot_be_mapped_is_no_snapshot(path, monkeypatch):
+    def refuse(_):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(snapshots, "MappedFile", refuse)
+    with pytest.raises(StoreError, match="cannot be opened: Too many open files"):
+        open_snapshot(path)
 
 
 def test_octets_that_are_in_no_map_of_the_file_have_no_place(path):
