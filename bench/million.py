@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import os
 import random
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
+
+from bench.peers import ask, free_port
 
 FILES = 16  # a file may have 64 MiB
 _FIRST = int(IPv4Address("10.0.0.0"))
@@ -95,40 +96,11 @@ def write_maps(directory: Path, entries: int, *, changed: int = 0) -> set[int]:
     return other
 
 
-def free_port() -> int:
-    """A port on which nothing listens at the moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def query_for(entry: int) -> bytes:
     """A query for the PTR of an entry."""
     labels = IPv4Address(_FIRST + entry).reverse_pointer.split(".")
     name = b"".join(bytes((len(label),)) + label.encode() for label in labels)
     return b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + name + b"\0\0\x0c\0\1"
-
-
-def ask(port: int, entry: int, seconds: float = 0.05) -> bytes:
-    """The response to a query for an entry; empty: there was none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(seconds)
-        try:
-            sock.connect(("127.0.0.1", port))
-            sock.send(query_for(entry))
-            return sock.recv(4096)
-        except OSError:
-            return b""
-
-
-def await_answer(process: subprocess.Popen[bytes], port: int, entry: int, wanted: bytes, seconds: float) -> None:
-    """Ask until an answer has `wanted` in it."""
-    deadline = time.monotonic() + seconds
-    while wanted not in (response := ask(port, entry)):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise SystemExit(f"no answer with {wanted!r}: {response!r}, exit code {process.returncode}")
-        time.sleep(0.005 if response else 0)
 
 
 class Run:
@@ -174,7 +146,7 @@ class Run:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         try:
             with peaks.watching(process.pid):
-                await_answer(process, self._port, last, f"host{last}".encode(), 600)
+                self._await_answer(process, last, f"host{last}".encode(), 600)
             self._print(label, time.monotonic() - begun, peaks)
             if reloads:
                 self._reloads(process)
@@ -194,9 +166,18 @@ class Run:
                 begun = time.monotonic()
                 self._reload()
                 for entry in sorted(others)[:1]:
-                    await_answer(process, self._port, entry, b"-new", 10)
+                    self._await_answer(process, entry, b"-new", 10)
                 seconds = time.monotonic() - begun
             self._print(label, seconds, peaks)
+
+    def _await_answer(self, process: subprocess.Popen[bytes], entry: int, wanted: bytes, seconds: float) -> None:
+        """Ask until an answer has `wanted` in it."""
+        deadline = time.monotonic() + seconds
+        while wanted not in (response := ask(self._port, query_for(entry), 0.05)):
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = (self._directory / "log").read_text(errors="replace")[-2000:]
+                raise SystemExit(f"no answer with {wanted!r}: {response!r}, exit code {process.returncode}\n{log}")
+            time.sleep(0.005 if response else 0)
 
     def _reload(self) -> None:
         command = [sys.executable, "-m", "blackhole_guard", "reload", "--config", str(self._config)]
@@ -213,7 +194,7 @@ class Run:
     def _print_shares(self, pid: int) -> None:
         """Ask for all entries, so that each worker has touched the whole snapshot, then print what stays."""
         for entry in range(0, self._entries, max(1, self._entries // 20_000)):
-            ask(self._port, entry, 0.5)
+            ask(self._port, query_for(entry), 0.5)
         shares = {f"{memory_of(each, 'VmRSS:')[0]}": share_of(each) for each in children_of(pid)} | {
             "main": share_of(pid)
         }
