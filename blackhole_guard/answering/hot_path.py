@@ -84,7 +84,8 @@ class HotPath:
                 unusual += 1
                 end = size - behind
                 asked, expected, is_usual = find_tail(message[end : end + HEAD], UNKNOWN)
-                if expected == behind:
+                # A tail that is longer than the message would have it end before it begins.
+                if expected == behind < size:
                     key, begin = message, message[:end]
                     question = begin.lower()
                     if asked != kind:
@@ -104,7 +105,7 @@ class HotPath:
                 if rest is None:
                     spare = b""  # the engine's answer may be one that has all forms forgotten
                     # The end of any message looks as if no OPT were behind it: where the question ends must be right.
-                    if expected == behind and size > 0 and question.find(0, 10) + 5 == end:
+                    if expected == behind < size and question.find(0, 10) + 5 == end:
                         self._respond_anew(batch, question, kind)
                     else:
                         self._respond_slowly(batch)

@@ -34,7 +34,7 @@ class Tails:
         self._answers_nsid = answers_nsid
         # First HEAD octets of a tail -> its kind; how many octets the whole tail then has, and 2 for the ID; whether it
         # is the usual one. With one option at most, those octets say that everything fits together, whatever stands in
-        # the option.
+        # the option, if the message is that long.
         self.known: dict[bytes, tuple[int, int, bool]] = dict(_NONE)
         self.usual = list(_USUAL)  # by kind: the one that keys have, whatever the message has
 

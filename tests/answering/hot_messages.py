@@ -38,7 +38,7 @@ PLAIN_TAILS = (
     (opt(option(COOKIE, b"12345678") + option(ECS, _ECS[0])), 0, 1),
     (opt(option(COOKIE, b"12345678") + option(NSID)), 0, 1),
     (opt(option(NSID) + option(COOKIE, b"12345678"), do=True), 0, 1),
-    (opt(option(PADDING, bytes(200))), 0, 1),
+    *((opt(option(PADDING, bytes(size))), 0, 1) for size in (58, 200, 286)),
     (opt(option(NSID, b"asks")), 0, 1),
 )
 _PLAIN = opt()
@@ -116,7 +116,7 @@ def _mostly(usual, rare):
     return st.one_of(*[st.sampled_from(usual)] * 4, st.sampled_from(rare))
 
 
-messages = st.builds(
+_composed = st.builds(
     compose,
     st.builds(recase, _mostly(NAMES, ODD_NAMES), st.sampled_from((0, 0, 0x5555555555555555, 0xFFFF0F0F12345678))),
     qtype=_mostly((RRType.PTR,), TYPES),
@@ -126,7 +126,9 @@ messages = st.builds(
     number=st.sampled_from((0, 0x1234, 0x4142, 0xFFFF)),
     qd=_mostly((1,), (0, 2)),
     an=_mostly((0,), (1,)),
-) | st.binary(max_size=30)
+)
+_begun = st.builds(lambda octets, end: octets[:end], _composed, st.integers(0, 250))
+messages = st.one_of(*[_composed] * 4, _begun, st.binary(max_size=30))
 sources = _mostly(CLIENTS, STRANGERS)
 sent = st.builds(Sent, messages, sources, dropped=_mostly((False,), (True,)))
 

@@ -8,6 +8,7 @@ from hot_messages import (
     CLIENTS,
     COOKIE,
     ECS,
+    PADDING,
     PLAIN_TAILS,
     STRANGERS,
     TYPES,
@@ -154,6 +155,19 @@ class TestMessagesThatAreNearlyTheSame:
         for _ in range(2):
             both.ask(whole)
             both.ask_batch([Sent(whole)] * 2 + [Sent(whole[:end]) for end in range(len(whole))][-60:], is_ipv6=False)
+        both.check_counts()
+
+    @pytest.mark.parametrize("padding", [0, 1, 30, 58, 100, 286, 700, 2000])
+    @pytest.mark.parametrize("first", [pack_name("x"), WEB])
+    def test_a_tail_that_is_longer_than_its_whole_message_hides_no_question(self, both, padding, first):
+        tail = (opt(option(PADDING, bytes(padding))), 0, 1)
+        known, padded, whole = compose(WEB, tail=(opt(), 0, 1)), compose(first, tail=tail), compose(WEB, tail=tail)
+        both.ask_batch([Sent(known)] * 2, is_ipv6=False)
+        for end in range(len(whole)):
+            both.ask_batch([Sent(padded), Sent(whole[:end]), Sent(known)], is_ipv6=False)
+        for is_ipv6 in (False, True):
+            # What was too long for its slot comes without its end, and is not to be answered.
+            both.ask_batch([Sent(padded), Sent(whole, dropped=True), Sent(known)], is_ipv6=is_ipv6)
         both.check_counts()
 
     @pytest.mark.parametrize(("letter", "other"), [(0x41, 0x61), (0x5A, 0x7A), (0x410C, 0x610C), (0x0C41, 0x0C61)])
