@@ -4,13 +4,17 @@ from ipaddress import ip_address
 from struct import pack
 
 import pytest
-from hot_messages import CLIENT, STRANGERS, Sent, compose, make_slots
+from hot_messages import CLIENT, STRANGERS, Sent, compose, make_slots, policy
 from hypothesis import given
 from hypothesis import strategies as st
+from shelved_zones import open_zones
 
 from blackhole_guard.answering.batch import Batch
+from blackhole_guard.answering.engine import Engine
+from blackhole_guard.answering.hot_path import HotPath
 from blackhole_guard.answering.policy import parse_clients
 from blackhole_guard.answering.proxies import Proxies, StreamStart, read_stream_start
+from blackhole_guard.answering.tally import Tally
 from blackhole_guard.reserved.addresses import reverse_name
 from blackhole_guard.wire.proxy import SIGNATURE
 
@@ -95,7 +99,24 @@ def test_messages_of_a_batch_are_each_their_own(proxies, slots):
     proxies.unwrap_batch(batch)
     assert batch.sizes == [len(QUERY)] * 3 + [-1, -1]
     assert [batch.source(number) for number in range(5)] == [REAL, CLIENT, STRANGERS[0], PROXY, PROXY]
-    assert batch.senders == [REAL, before[1], STRANGERS[0], *before[3:]]
+    assert batch.senders[1] == before[1]
+    assert batch.senders[3:] == before[3:]
+    assert len({*batch.senders, REAL, STRANGERS[0]}) == 6  # nobody's key when he asks by himself
+
+
+@pytest.mark.parametrize(("source", "is_ipv6"), [(REAL, False), (REAL, True), (REAL6, False), (REAL6, True)])
+def test_who_asks_is_counted_in_the_family_that_the_header_says_each_time(tmp_path, proxies, slots, source, is_ipv6):
+    snapshot, tally = open_zones(tmp_path), Tally()
+    hot = HotPath(Engine(snapshot, policy(), tally), snapshot, policy(), tally)
+    for _ in range(3):
+        batch = make_batch(slots, [Sent(header(source) + QUERY, PROXY)] * 3)
+        if is_ipv6:
+            batch.is_ipv6, batch.senders = True, [bytes(10) + b"\xff\xff" + PROXY] * 3
+        proxies.unwrap_batch(batch)
+        hot.respond_batch(batch)
+    family = "ipv4" if source is REAL else "ipv6"
+    assert {key[1:3]: n for key, n in tally.take().items() if key[0] == "queries"} == {("udp", family): 9}
+    snapshot.close()
 
 
 def test_a_batch_without_proxies_is_left_as_it_is(proxies, slots):
