@@ -37,7 +37,7 @@ _PTR_IN = int(RRType.PTR).to_bytes(2) + int(RRClass.IN).to_bytes(2)
 _OPCODE = 0x78  # in the third octet of a header
 _RCODE = 0x0F  # in the fourth
 _AA = AA >> 8  # in the third
-_BEGIN = slice(2, 8)  # of a response: flags, number of questions, number of answers
+_BEGIN = slice(2, 10)  # of a response: flags, numbers of questions, answers, and records of authority
 
 LeakKey = tuple[bytes, bytes, bool]  # client, address asked for or nothing, whether it has no PTR
 
@@ -243,6 +243,8 @@ def _find_address(message: bytes, begin: bytes) -> tuple[bytes, bool] | None:
     address = parse_reverse_name(name)
     if address is None or rcode not in (RCode.NOERROR, RCode.NXDOMAIN) or not is_reserved_address(address):
         return None
-    if is_probe(name):
+    if is_probe(name) or (
+        begin[4:6] != b"\0\0" != begin[6:8]
+    ):  # an alias of a name without the type that was asked for
         return None
     return address, rcode == RCode.NXDOMAIN or begin[4:6] == b"\0\0"

@@ -66,6 +66,7 @@ ALIASES = {
     "10.4.0.7": "9.4.4.10.in-addr.arpa",  # which is not there
     "10.4.0.8": "8.4.4.10.in-addr.arpa",
     "10.4.0.9": "elsewhere.example.com",
+    "10.4.0.10": "sub.8.10.in-addr.arpa",  # which is there, and has nothing
     "10.4.0.255": "8.9.4.10.in-addr.arpa",
     "fd00::7:7": "8.4.4.10.in-addr.arpa",
     "fd00::7:8": "9.4.4.10.in-addr.arpa",
