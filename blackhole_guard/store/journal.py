@@ -31,7 +31,10 @@ _VERSION = b"version"  # and the version's number in eight octets
 
 
 # LMDB's own errors for a file that it cannot make sense of. Others are the system's: the file may be as good as ever.
-_NONSENSE = (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
+_NONSENSE = (
+    *(lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError),
+    lmdb.MapResizedError,  # it claims to be longer than any file
+)
 
 
 class BrokenJournalError(StoreError):
@@ -206,9 +209,11 @@ def _read_state(env: lmdb.Environment, path: str) -> JournalState:
 def _pad(env: lmdb.Environment, path: str) -> None:
     """Make a file that was cut short as long as LMDB believes it is: reading behind its end would kill the process.
 
-    What was cut off is zeros then, which LMDB and msgspec take for broken. Raises OSError.
+    What was cut off is zeros then, which LMDB and msgspec take for broken. Raises BrokenJournalError, OSError.
     """
     length = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    if length > _MAP_SIZE:
+        raise BrokenJournalError(f"the journal {path} is broken: it claims to have {length:,} octets")
     if os.path.getsize(path) < length:
         os.truncate(path, length)
 

@@ -112,15 +112,26 @@ def _lock(directory: str) -> int:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise StoreError(f"the state directory {directory} cannot be opened: {error.strerror}") from error
+    try:
+        _await_lock(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise StoreError(f"another process writes to the state directory {directory}") from error
+        hint = "it must be on a file system with flock(2), as local ones are"
+        raise StoreError(f"the state directory {directory} cannot be locked: {error.strerror}; {hint}") from error
+    return descriptor
+
+
+def _await_lock(descriptor: int) -> None:
+    """Raises BlockingIOError when another has had the lock for too long, OSError when there are no locks."""
     patience = time.monotonic() + _PATIENCE
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except OSError as error:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             if time.monotonic() > patience:
-                os.close(descriptor)
-                raise StoreError(f"another process writes to the state directory {directory}") from error
+                raise
         time.sleep(0.05)  # flock(2) has no time-out
 
 

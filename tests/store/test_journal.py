@@ -1,3 +1,4 @@
+import mmap
 import os
 import stat
 
@@ -153,6 +154,22 @@ def test_a_broken_journal_is_told_and_kills_nobody(path, damage):
             file.write(bytes(size - 8192))
     with pytest.raises(BrokenJournalError, match=r"is broken|has the format"):
         open_journal(path)
+
+
+@pytest.mark.parametrize("pages", [1 << 16, 1 << 30, 1 << 60])
+def test_a_journal_that_claims_to_be_longer_than_one_can_be_is_broken_and_does_not_become_so(path, pages):
+    good = open_journal(path)
+    good.commit(JournalState(generation=1), VersionChanges())
+    good.close()
+    size = os.path.getsize(path)
+    with open(path, "r+b") as file:
+        for page in (0, 1):
+            # LMDB's meta page: header, magic, version, address, map size, two trees, and then the last page's number.
+            file.seek(page * mmap.PAGESIZE + 16 + 4 + 4 + 8 + 8 + 2 * 48)
+            file.write(pages.to_bytes(8, "little"))
+    with pytest.raises(BrokenJournalError, match="is broken"):
+        open_journal(path)
+    assert os.path.getsize(path) == size
 
 
 def test_an_error_while_writing_changes_nothing(path, monkeypatch):

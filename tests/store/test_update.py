@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import random
 import signal
@@ -254,6 +255,18 @@ def test_one_process_writes_at_a_time(tmp_path, monkeypatch):
         open_store(str(tmp_path))
     store.close()
     open_store(str(tmp_path)).close()
+
+
+def test_a_file_system_without_locks_is_an_error_at_once(tmp_path, monkeypatch):
+    def flock(descriptor, operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(update_module.fcntl, "flock", flock)
+    monkeypatch.setattr(update_module, "_PATIENCE", 3600)
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(StoreError, match=r"cannot be locked: No locks available; it must be on a file system with"):
+        open_store(str(tmp_path))
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_snapshot_that_the_journal_does_not_know_breaks_the_chain(tmp_path):
