@@ -38,7 +38,7 @@ class Soa(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TcpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits of TCP service (RFC 7766 section 6 names them, without values). All are per worker but `per_client`."""
+    """Limits of TCP service (RFC 7766 section 6 names them, without values). Each worker has its own."""
 
     connections: Limit = 256  # open at once; when full the longest idle one is closed
     per_client: Limit = 16  # open at once from one IPv4 address or IPv6 /64
