@@ -7,6 +7,7 @@ import click
 
 from bench import (
     accounting,
+    capacity,
     captures,
     dnstap,
     document,
@@ -98,13 +99,16 @@ def programs_of(servers: Sequence[str]) -> set[str]:
     return {peers.PROGRAMS[server] for server in servers if server in peers.PROGRAMS}
 
 
+_entries = click.option("--entries", type=int, help="PTR records in place of 10,000 (`scan`: 1,000,000).")
+
+
 @main.command("throughput")
 @_workloads
 @_servers
 @_rounds
 @_seconds
 @_before
-@click.option("--entries", type=int, help="PTR records in place of 10,000 (`scan`: 1,000,000).")
+@_entries
 @click.pass_obj
 def throughput_command(
     save: bool,
@@ -115,9 +119,31 @@ def throughput_command(
     before: Path | None,
     entries: int | None,
 ) -> None:
-    """Queries a second and CPU time a query, one core, over UDP."""
+    """Queries a second and CPU time a query, one core, over UDP, as dnsperf sees them."""
     demand({"dnsperf", *programs_of(servers)})
     show(throughput.measure(throughput.Plan(workloads, servers, rounds, seconds, entries, before)), save)
+
+
+@main.command("capacity")
+@_workloads
+@_servers
+@_rounds
+@_seconds
+@_before
+@_entries
+@click.pass_obj
+def capacity_command(
+    save: bool,
+    workloads: tuple[str, ...],
+    servers: tuple[str, ...],
+    rounds: int,
+    seconds: float,
+    before: Path | None,
+    entries: int | None,
+) -> None:
+    """The same with a client that is never the limit, as dnsperf is."""
+    demand({"gcc", *programs_of(servers)})
+    show(capacity.measure(throughput.Plan(workloads, servers, rounds, seconds, entries, before)), save)
 
 
 @main.command("latency")
@@ -213,7 +239,7 @@ def tops_command(save: bool, rounds: int, keys: int, clients: int) -> None:
 @click.pass_obj
 def accounting_command(save: bool, workloads: tuple[str, ...], rounds: int, seconds: float) -> None:
     """Throughput with the tops and without them, in pairs."""
-    demand({"dnsperf"})
+    demand({"gcc"})
     show(accounting.measure(accounting.Plan(workloads, rounds, seconds)), save)
 
 
@@ -269,10 +295,10 @@ def floor_command(
 ) -> None:
     """CPU time a query beyond what the kernel takes (an echo loop in C)."""
     asked = tuple(dict.fromkeys([*servers, floor.FLOOR]))
-    demand({"dnsperf", *programs_of(asked)})
-    seen = throughput.measure(throughput.Plan(workloads, asked, rounds, seconds))
+    demand({"gcc", *programs_of(asked)})
+    seen = capacity.measure(throughput.Plan(workloads, asked, rounds, seconds))
     show(seen, save)
-    show(floor.relate(seen), save=False)  # docs/performance.md derives it from the table of throughput
+    show(floor.relate(seen), save=False)  # docs/performance.md derives it from the table of capacity
 
 
 @main.command("profile")
@@ -313,6 +339,7 @@ def all_command(save: bool, rounds: int, seconds: float) -> None:
     """Measure everything; with --save also keep it, write it into docs/performance.md and draw the pictures."""
     demand({"dnsperf", "gcc", *peers.PROGRAMS.values()}, {"matplotlib"} if save else set())
     show(throughput.measure(throughput.Plan(rounds=rounds, seconds=seconds)), save)
+    show(capacity.measure(throughput.Plan(rounds=rounds, seconds=seconds)), save)
     show(latency.measure(latency.Plan(rounds=rounds, seconds=seconds)), save)
     show(tcp.measure(tcp.Plan(rounds=rounds, seconds=seconds)), save)
     show(workers.measure(workers.Plan(rounds=rounds, seconds=seconds)), save)

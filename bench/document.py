@@ -17,9 +17,9 @@ def refresh(document: Path = DOCUMENT, results: Path = tables.RESULTS) -> None:
     """Write all tables that the document has markers for and the results file knows."""
     known = tables.load(results)
     taken = tables.taken(results)
-    if "throughput" in known:
-        for derived in (floor.relate(known["throughput"]), throughput.compare_variants(known["throughput"])):
-            known[derived.name], taken[derived.name] = derived, taken["throughput"]
+    if "capacity" in known:
+        for derived in (floor.relate(known["capacity"]), throughput.compare_variants(known["capacity"])):
+            known[derived.name], taken[derived.name] = derived, taken["capacity"]
     text = _WORSE.sub(lambda found: f"{found[1]}\n{worse.list_worse(known.values())}\n{found[2]}", document.read_text())
     drawn = {path.name for path in results.parent.glob("*.svg")}
     document.write_text(fill(text, known, taken, drawn))

@@ -14,11 +14,11 @@ COLUMNS = (
 )
 
 
-def relate(throughput: Table) -> Table:
-    """The CPU time a query of each server to the floor's, round by round, from the table of throughput."""
+def relate(capacity: Table) -> Table:
+    """The CPU time a query of each server to the floor's, round by round, from the table of capacity."""
     table = Table("floor", "CPU time beyond the kernel's floor", "workload", "server", COLUMNS)
-    for (workload, server), row in throughput.samples.items():
-        floor = throughput.samples.get((workload, FLOOR))
+    for (workload, server), row in capacity.samples.items():
+        floor = capacity.samples.get((workload, FLOOR))
         if floor is not None and server != FLOOR:
             for own, least in zip(row["cpu"], floor["cpu"], strict=True):
                 table.add(workload, server, ratio=own / least, own=own - least)

@@ -18,7 +18,8 @@ _COLOURS = {OURS: "#d1495b", "knot": "#2e6f95", "nsd": "#66a182", "bind": "#edae
 _OTHERS = ("#7a5195", "#3f4756", "#bc5090", "#58508d")
 # Which figures of a table are drawn, if there is the table: (column, file). Any other table: its first column.
 _BARS = {
-    "throughput": [("qps", "throughput"), ("cpu", "cpu")],
+    "throughput": [("qps", "throughput")],
+    "capacity": [("qps", "capacity"), ("cpu", "cpu")],
     "tcp": [("cpu", "tcp")],
     "workers": [("cpu", "workers")],
 }

@@ -45,6 +45,11 @@ class Workload:
         whole, part = divmod(queries, len(self.is_there))
         return whole * sum(self.is_there) + sum(self.is_there[:part])
 
+    @property
+    def most(self) -> int:
+        """How many queries may be sent; 0: as many as the time allows."""
+        return self.runs * len(self.is_there)
+
     def arguments(self) -> list[str]:
         """What dnsperf is told about it."""
         return ["-B", "-d", str(self.path), *(["-n", str(self.runs)] if self.runs else [])]

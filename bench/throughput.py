@@ -7,7 +7,7 @@ handing the response to the client, too: what the echo loop, `floor`, needs is t
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,7 @@ SERVERS = (OURS, *peers.PEERS, "floor")
 SIZES = {SCAN: 1_000_000}  # records where they are not 10,000
 _PLAIN, _VARIANTS = "mixed", ("cookie", "ecs", "case")
 _Each = TypeVar("_Each")
+Run = Callable[[Server, Workload, float], dnsperf.Run]  # asks a server a workload for so many seconds
 _WARM_UP = 0.5  # seconds, before the first round
 
 COLUMNS = (
@@ -48,10 +49,15 @@ class Plan:
 def measure(plan: Plan) -> Table:
     """Measure and return the table."""
     table = Table("throughput", "Throughput, one core", "workload", "server", COLUMNS, [NOTE])
+    return fill(table, plan, dnsperf.run)
+
+
+def fill(table: Table, plan: Plan, run: Run) -> Table:
+    """Measure as `plan` says, have each run done by `run`, and return the table with its rows."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         for size, names in _by_size(plan).items():
             with serving(plan.servers, write_dataset(Path(directory) / str(size), size), plan.before) as servers:
-                _measure_all(table, names, servers, plan, Path(directory))
+                _measure_all(table, names, servers, plan, run, Path(directory))
     return table
 
 
@@ -76,12 +82,14 @@ def serving(kinds: Sequence[str], dataset: Dataset, before: Path | None = None) 
         yield [stack.enter_context(peers.running(kind, dataset, options)) for kind in kinds]
 
 
-def _measure_all(table: Table, names: Sequence[str], servers: Sequence[Server], plan: Plan, directory: Path) -> None:
+def _measure_all(
+    table: Table, names: Sequence[str], servers: Sequence[Server], plan: Plan, run: Run, directory: Path
+) -> None:
     dataset = servers[0].dataset
     workloads = [write_workload(name, dataset, directory) for name in names]
     for workload in workloads:
         for server in servers:
-            dnsperf.run(server, workload, min(_WARM_UP, plan.seconds))
+            run(server, workload, min(_WARM_UP, plan.seconds))
     for round_ in range(plan.rounds):
         for workload in workloads:
             asked = workload
@@ -89,7 +97,7 @@ def _measure_all(table: Table, names: Sequence[str], servers: Sequence[Server], 
                 workload.path.unlink(missing_ok=True)
                 asked = write_workload(SCAN, dataset, directory, seed=round_ + 2)
             for server in rotated(servers, round_):
-                _add(table, asked, server, plan.seconds)
+                _add(table, asked, server, run(server, asked, plan.seconds))
     for workload in workloads:
         workload.path.unlink(missing_ok=True)
 
@@ -100,8 +108,7 @@ def rotated(servers: Sequence[_Each], round_: int) -> list[_Each]:
     return [*servers[first:], *servers[:first]]
 
 
-def _add(table: Table, workload: Workload, server: Server, seconds: float) -> None:
-    run = dnsperf.run(server, workload, seconds)
+def _add(table: Table, workload: Workload, server: Server, run: dnsperf.Run) -> None:
     table.add(
         workload.name,
         server.kind,
@@ -113,14 +120,14 @@ def _add(table: Table, workload: Workload, server: Server, seconds: float) -> No
     )
 
 
-def compare_variants(throughput: Table) -> Table:
+def compare_variants(measured: Table) -> Table:
     """What a server does with cookies, client subnets and random case by what it does without, round by round."""
     columns = tuple(Column(name, f"{name}, of `{_PLAIN}`", 2) for name in _VARIANTS)
     table = Table("variants", "Cookies, client subnets and random case", "figure", "server", columns)
-    for server in throughput.subjects():
-        plain = throughput.samples.get((_PLAIN, server))
+    for server in measured.subjects():
+        plain = measured.samples.get((_PLAIN, server))
         for name in _VARIANTS:
-            row = throughput.samples.get((name, server))
+            row = measured.samples.get((name, server))
             if plain is not None and row is not None:
                 for seen, without in zip(row["qps"], plain["qps"], strict=True):
                     table.add("queries/s", server, **{name: seen / without})

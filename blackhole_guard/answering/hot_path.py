@@ -9,10 +9,11 @@ answered, so whatever has the same octets is as well-formed, and means the same.
 put together from the store's ready records (`regions`). All else is the engine's.
 
 Four liberties for the loop's time, each as it is here, and plainly: whole messages are looked up before they are taken
-apart (454 and 670 ns a message, on an Intel Xeon); where the question ends is guessed first, as far from the message's
-end as in the message before; values are octets with a number at their end where a tuple would read better, as each
-object on the way is one more miss of the CPU's cache; for the same reason no response is looked for while hardly one is
-found, as in a scan of all addresses (2.55 and 2.70 us). Measured: python -m bench.hot_path
+apart (454 and 670 ns a message, on an Intel Xeon), unless hardly any is found, as with a client subnet in each; where
+the question ends is guessed first, as far from the message's end as in the message before; values are octets with a
+number at their end where a tuple would read better, as each object on the way is one more miss of the CPU's cache; for
+the same reason no response is looked for while hardly one is found, as in a scan of all addresses (2.55 and 2.70 us).
+Measured: python -m bench.hot_path
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,8 @@ _AT_ONCE = 256  # keys that are looked up to go next
 _LEAST_LEARNED = 4096  # answers of the engine before all that was learned from them may be forgotten
 _MOST_CLIENTS = 1 << 16
 _MOST_SCORE = 1 << 16  # messages
+_LOOK_WHOLE = 16  # batches: in one of so many whole messages are looked up, while hardly any is found
+_OFTEN = 8  # such batches in a row whose last messages have the same tail: it is the usual one from then on
 _LOOK_IN = 16  # batches: in the first of so many it is looked whether anything is kept, while hardly anything is
 _NOTHING: dict[bytes, bytes] = {}
 _PTR_IN = int(RRType.PTR).to_bytes(2) + int(RRClass.IN).to_bytes(2)  # the end of a question for the name of an address
@@ -63,7 +66,9 @@ class HotPath:
         self._behind = 2  # of the last message: octets from the question's end to its own, and the two of the ID
         self._kind = 0  # of the last message's OPT
         self._blind = 0  # batches until it is looked again whether responses are kept
-        self._score = 0  # messages with those tails, less those with others, as far as they were counted
+        self._score = 0  # whole messages that were found, less those that were not
+        self._candidate = b""  # the tail that was seen last in place of the usual one
+        self._times = 0  # it was seen in a row
 
     def respond_batch(self, batch: Batch) -> None:
         """Answer the messages of a batch, in their places."""
@@ -76,10 +81,11 @@ class HotPath:
         find, usual, forms = caches[kind].get, len(tails[kind]) + 2, self._forms.known[kind]
         if self._blind:
             find = _NOTHING.get
+        looks_whole = self._score >= -_MOST_SCORE
         for slot, size in zip(batch.slots, sizes, strict=False):
             message = slot[2:size]
             end = size - usual
-            rest = find(message)
+            rest = find(message) if looks_whole else None
             if rest is None:
                 unusual += 1
                 end = size - behind
@@ -93,6 +99,8 @@ class HotPath:
                         find, usual, forms = caches[kind].get, len(tails[kind]) + 2, self._forms.known[kind]
                     if not is_usual or question != begin:
                         key = question + tails[kind]
+                        rest = find(key)
+                    elif not looks_whole:
                         rest = find(key)
                     if rest is None:
                         rest = find_in_region(question, kind)
@@ -124,9 +132,12 @@ class HotPath:
         # Without room one of a batch is kept, so that what is asked often comes in, and a scan pushes out little.
         if spare and spare not in caches[kind]:
             self._keep(spare, kind, spared)
-        self._score = min(self._score + len(sizes) - 2 * unusual, _MOST_SCORE)
-        if self._score < -_MOST_SCORE:
-            self._reconsider(message)
+        if looks_whole:
+            self._score = min(self._score + len(sizes) - 2 * unusual, _MOST_SCORE)
+            if self._score < -_MOST_SCORE:
+                self._reconsider(message)
+        else:
+            self._score += 1 + len(sizes) // _LOOK_WHOLE
 
     def forget(self, most: int) -> bool:
         """Let go of so many cached responses; returns whether there may be more. Nothing may be asked afterwards.
@@ -242,14 +253,18 @@ class HotPath:
         self._caches[kind][key] = rest
 
     def _reconsider(self, message: bytes) -> None:
-        """Choose the tail of a message, without its ID, for keys: most have other tails than those that were chosen.
+        """Choose the tail of a message, without its ID, for keys, if most have it and not the one that was chosen.
 
         What was learned of that kind is forgotten, and soon known again.
         """
-        self._score = 0
         tail = message[message.find(0, 10) + 5 :]
+        self._times = self._times + 1 if tail == self._candidate else 1
+        self._candidate = tail
+        if self._times < _OFTEN:
+            return
         kind = self._tails.choose(tail)
         if kind is not None:
+            self._score = 0
             self._caches[kind].clear()
             self._oldest[kind].clear()
 

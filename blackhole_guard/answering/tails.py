@@ -24,6 +24,7 @@ _USUAL = (
 HEAD = 15  # octets: the OPT up to and with the length of its first option
 
 _MOST_KNOWN = 4096
+_LONGEST = 64  # octets of a usual tail: a cookie or a client subnet have their place in it
 _OPT = Struct("!xHHIH")  # root, type, payload size, extended RCODE and version and flags, RDLENGTH
 
 
@@ -32,9 +33,9 @@ class Tails:
 
     def __init__(self, *, answers_nsid: bool) -> None:
         self._answers_nsid = answers_nsid
-        # First HEAD octets of a tail -> its kind; how many octets the whole tail then has, and 2 for the ID; whether it
-        # is the usual one. With one option at most, those octets say that everything fits together, whatever stands in
-        # the option, if the message is that long.
+        # First HEAD octets of a tail -> its kind; how many octets the whole tail then has, and 2 for the ID; whether
+        # they are all of the usual one. With one option at most, those octets say that everything fits together,
+        # whatever stands in the option, if the message is that long.
         self.known: dict[bytes, tuple[int, int, bool]] = dict(_NONE)
         self.usual = list(_USUAL)  # by kind: the one that keys have, whatever the message has
 
@@ -66,13 +67,13 @@ class Tails:
         if not length or length == 4 + int.from_bytes(tail[HEAD - 2 : HEAD]):
             if len(self.known) == _MOST_KNOWN:
                 self._forget()
-            self.known[tail[:HEAD]] = (kind, len(tail) + 2, tail == self.usual[kind])
+            self.known[tail[:HEAD]] = (kind, len(tail) + 2, tail == self.usual[kind] and len(tail) <= HEAD)
         return kind
 
     def choose(self, tail: bytes) -> int | None:
-        """Take a tail for the usual one of its kind, if it is as short; returns the kind, None if all is as it was."""
+        """Take a tail for the usual one of its kind, if it is short; returns the kind, None if all is as it was."""
         kind = self.find_kind(tail)
-        if kind == UNKNOWN[0] or len(tail) != len(self.usual[kind]) or tail == self.usual[kind]:
+        if kind == UNKNOWN[0] or len(tail) > _LONGEST or tail == self.usual[kind]:
             return None
         self.usual[kind] = tail
         self._forget()

@@ -46,6 +46,7 @@ LIMITS = {
     "no forms": {forms: {"_MOST": 0}},
 }
 WEB = pack_name("3.0.0.10.in-addr.arpa")
+ALL_UPPER = (1 << 64) - 1
 GONE = pack_name("99.0.0.10.in-addr.arpa")
 
 
@@ -309,20 +310,55 @@ class TestMemory:
             for each in batch:
                 both.ask(each.octets)
 
-    @pytest.mark.parametrize(("options", "is_usual"), [(b"", True), (option(COOKIE, b"12345678"), False)])
-    def test_keys_get_the_tail_that_most_messages_have_unless_it_has_options(
-        self, both, monkeypatch, options, is_usual
-    ):
+    @pytest.mark.parametrize(
+        ("options", "is_usual"),
+        [
+            ((b"",), True),
+            ((option(COOKIE, b"12345678"),), True),  # of the one resolver that asks
+            ((option(ECS, bytes.fromhex("0001180a0101")),), True),
+            (tuple(option(COOKIE, bytes((n,)) * 8) for n in range(7)), False),  # of several
+            ((option(PADDING, bytes(100)),), False),
+        ],
+    )
+    def test_keys_get_the_tail_that_most_messages_have_if_it_is_short(self, both, monkeypatch, options, is_usual):
         monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)
-        tail = opt(options, size=1472)
-        batch = [Sent(compose(recase(name, case), tail=(tail, 0, 1))) for name in (WEB, GONE) for case in (0, 0xFF)]
-        for _ in range(60):
-            both.ask_batch(batch, is_ipv6=False)
+        tails = [opt(each, size=1472) for each in options]
+        for n in range(100):
+            tail = (tails[n % len(tails)], 0, 1)
+            names = [recase(name, case) for name in (WEB, GONE) for case in (0, ALL_UPPER)]
+            both.ask_batch([Sent(compose(name, tail=tail)) for name in names], is_ipv6=False)
         kept = {key for cache in both.hot._caches for key in cache}
         assert len(kept) == 2
-        assert all(key.endswith(tail) is is_usual for key in kept)
+        assert all(key.endswith(tails[0]) is is_usual for key in kept)
         both.forbid_engine()
         both.ask_batch([Sent(compose(name, tail=(opt(size=512), 0, 1))) for name in (WEB, GONE)], is_ipv6=False)
+
+    def test_of_a_usual_tail_with_an_option_another_content_is_no_second_response(self, both, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)
+        first, *others = ((opt(option(COOKIE, bytes((n,)) * 8)), 0, 1) for n in range(9))
+        for _ in range(100):
+            both.ask_batch([Sent(compose(WEB, tail=first))] * 4, is_ipv6=False)
+        for tail in others:
+            both.ask_batch([Sent(compose(name, tail=tail)) for name in (WEB, GONE) * 2], is_ipv6=False)
+        kept = [key for cache in both.hot._caches for key in cache]
+        assert len(kept) == 2
+        both.check_counts()
+
+    def test_what_is_kept_is_found_while_whole_messages_are_not_looked_for(self, both, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST_SCORE", 20)
+        odd = [Sent(compose(recase(name, ALL_UPPER))) for name in (WEB, GONE) * 20]
+        plain = [Sent(compose(name)) for name in (WEB, GONE)]
+        for _ in range(3):
+            both.ask_batch(odd, is_ipv6=False)
+        assert both.hot._score < -20
+        both.forbid_engine()
+        monkeypatch.setattr(both.hot._regions, "find", None)
+        both.ask_batch(plain + odd, is_ipv6=False)
+        assert len([key for cache in both.hot._caches for key in cache]) == 2
+        for _ in range(60):
+            both.ask_batch(plain * 20, is_ipv6=False)
+        assert both.hot._score > 0
+        both.check_counts()
 
     def test_the_tail_of_keys_stays_while_no_other_is_more_usual(self, both, monkeypatch):
         monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)

@@ -38,21 +38,21 @@ def test_known_tables_are_replaced_and_others_stay():
 
 
 def test_variants_are_counted_by_what_is_done_without():
-    table = Table("throughput", "Title", "workload", "server", (Column("qps", "queries/s"),))
+    table = Table("capacity", "Title", "workload", "server", (Column("qps", "queries/s"),))
     for workload, seen in (("mixed", (100, 200)), ("cookie", (90, 190)), ("case", (50, 100))):
         for qps in seen:
             table.add(workload, OURS, qps=qps)
     assert compare_variants(table).samples == {("queries/s", OURS): {"cookie": [0.9, 0.95], "case": [0.5, 0.5]}}
 
 
-def test_the_floor_is_counted_from_the_table_of_throughput(tmp_path):
-    table = relate(small("throughput"))
+def test_the_floor_is_counted_from_the_table_of_capacity(tmp_path):
+    table = relate(small("capacity"))
     assert table.samples == {
         ("hits", OURS): {"ratio": [2.5], "own": [3.0]},
         ("hits", "nsd"): {"ratio": [2.25], "own": [2.5]},
     }
     document, results = tmp_path / "performance.md", tmp_path / "results.json"
     document.write_text("<!-- table floor -->\n<!-- end of floor -->\n")
-    tables.save([small("throughput")], results)
+    tables.save([small("capacity")], results)
     refresh(document, results)
     assert "| hits | **ours** | 2.50 | 3.00 |" in document.read_text()
