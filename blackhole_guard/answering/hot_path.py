@@ -92,17 +92,13 @@ class HotPath:
                 asked, expected, is_usual = find_tail(message[end : end + HEAD], UNKNOWN)
                 # A tail that is longer than the message would have it end before it begins.
                 if expected == behind < size:
-                    key, begin = message, message[:end]
-                    question = begin.lower()
                     if asked != kind:
-                        kind, is_usual, spare = asked, False, b""
+                        kind, spare = asked, b""
                         find, usual, forms = caches[kind].get, len(tails[kind]) + 2, self._forms.known[kind]
-                    if not is_usual or question != begin:
-                        key = question + tails[kind]
-                        rest = find(key)
-                    elif not looks_whole:
-                        rest = find(key)
+                    key = message.lower() if is_usual else message[:end].lower() + tails[kind]
+                    rest = find(key)
                     if rest is None:
+                        question = key[:end]
                         rest = find_in_region(question, kind)
                         if room > 0 and rest is not None:
                             caches[kind][key] = rest

@@ -34,8 +34,8 @@ class Tails:
     def __init__(self, *, answers_nsid: bool) -> None:
         self._answers_nsid = answers_nsid
         # First HEAD octets of a tail -> its kind; how many octets the whole tail then has, and 2 for the ID; whether
-        # they are all of the usual one. With one option at most, those octets say that everything fits together,
-        # whatever stands in the option, if the message is that long.
+        # it is the usual one, in lower case, too. With one option at most, those octets say that everything fits
+        # together, whatever stands in the option, if the message is that long.
         self.known: dict[bytes, tuple[int, int, bool]] = dict(_NONE)
         self.usual = list(_USUAL)  # by kind: the one that keys have, whatever the message has
 
@@ -67,7 +67,8 @@ class Tails:
         if not length or length == 4 + int.from_bytes(tail[HEAD - 2 : HEAD]):
             if len(self.known) == _MOST_KNOWN:
                 self._forget()
-            self.known[tail[:HEAD]] = (kind, len(tail) + 2, tail == self.usual[kind] and len(tail) <= HEAD)
+            is_usual = tail == self.usual[kind] == tail.lower() and len(tail) <= HEAD
+            self.known[tail[:HEAD]] = (kind, len(tail) + 2, is_usual)
         return kind
 
     def choose(self, tail: bytes) -> int | None:

@@ -18,7 +18,7 @@ from typing import Final
 from blackhole_guard.server import system
 from blackhole_guard.server.way_back import Control
 
-SLOTS: Final = 128  # datagrams a call at most; 64 cost 7 % more a query (python -m bench capacity --before)
+SLOTS: Final = 128  # datagrams a call at most; 64 cost 7 % more a query (python -m bench throughput --before)
 SLOT: Final = 4096  # octets of a datagram at most, as received and as sent
 
 _MARGIN = 64  # octets behind a slot that may be written to
