@@ -1,5 +1,5 @@
 /* A client that is never the limit: keeps so many queries outstanding over UDP, and hands them over and takes the
- * responses in batches (sendmmsg, recvmmsg), which costs it about half of what the servers need.
+ * responses in batches (sendmmsg, recvmmsg), which costs it less than any server needs.
  *
  *     eager PORT QUERIES SECONDS MOST
  *
