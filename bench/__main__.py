@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence, Set
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -102,48 +103,31 @@ def programs_of(servers: Sequence[str]) -> set[str]:
 _entries = click.option("--entries", type=int, help="PTR records in place of 10,000 (`scan`: 1,000,000).")
 
 
+def _as_planned(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of `throughput.Plan`."""
+    for option in (_entries, _before, _seconds, _rounds, _servers, _workloads):
+        command = option(command)
+    return command
+
+
 @main.command("throughput")
-@_workloads
-@_servers
-@_rounds
-@_seconds
-@_before
-@_entries
+@_as_planned
 @click.pass_obj
-def throughput_command(
-    save: bool,
-    workloads: tuple[str, ...],
-    servers: tuple[str, ...],
-    rounds: int,
-    seconds: float,
-    before: Path | None,
-    entries: int | None,
-) -> None:
+def throughput_command(save: bool, **options: Any) -> None:
     """Queries a second and CPU time a query, one core, over UDP, as dnsperf sees them."""
-    demand({"dnsperf", *programs_of(servers)})
-    show(throughput.measure(throughput.Plan(workloads, servers, rounds, seconds, entries, before)), save)
+    plan = throughput.Plan(**options)
+    demand({"dnsperf", *programs_of(plan.servers)})
+    show(throughput.measure(plan), save)
 
 
 @main.command("capacity")
-@_workloads
-@_servers
-@_rounds
-@_seconds
-@_before
-@_entries
+@_as_planned
 @click.pass_obj
-def capacity_command(
-    save: bool,
-    workloads: tuple[str, ...],
-    servers: tuple[str, ...],
-    rounds: int,
-    seconds: float,
-    before: Path | None,
-    entries: int | None,
-) -> None:
+def capacity_command(save: bool, **options: Any) -> None:
     """The same with a client that is never the limit, as dnsperf is."""
-    demand({"gcc", *programs_of(servers)})
-    show(capacity.measure(throughput.Plan(workloads, servers, rounds, seconds, entries, before)), save)
+    plan = throughput.Plan(**options)
+    demand({"gcc", *programs_of(plan.servers)})
+    show(capacity.measure(plan), save)
 
 
 @main.command("latency")
