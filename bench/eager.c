@@ -126,7 +126,7 @@ int main(int count, char **words)
     for (int left = 1; left > 0 || at < start + seconds; at = now()) {
         int any = 0;
         if (at >= start + seconds)
-            most = 1; /* no more */
+            most = sent; /* no more */
         left = 0;
         for (int end = 0; end < SOCKETS; end++) {
             send_more(end, most ? most : UINT64_MAX);

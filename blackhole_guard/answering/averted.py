@@ -243,8 +243,8 @@ def _find_address(message: bytes, begin: bytes) -> tuple[bytes, bool] | None:
     address = parse_reverse_name(name)
     if address is None or rcode not in (RCode.NOERROR, RCode.NXDOMAIN) or not is_reserved_address(address):
         return None
-    if is_probe(name) or (
-        begin[4:6] != b"\0\0" != begin[6:8]
-    ):  # an alias of a name without the type that was asked for
+    has_answer, has_authority = begin[4:6] != b"\0\0", begin[6:8] != b"\0\0"
+    # With both it is an alias, whose end is not there or has no PTR.
+    if is_probe(name) or (has_answer and has_authority):
         return None
-    return address, rcode == RCode.NXDOMAIN or begin[4:6] == b"\0\0"
+    return address, rcode == RCode.NXDOMAIN or not has_answer
