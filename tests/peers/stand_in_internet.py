@@ -79,6 +79,7 @@ class Internet:
     root: Peer
     leaks: list[Leak] = field(default_factory=list)  # whoever looks for leaks empties it first
     signed: bool = False  # the root zone
+    upstream: Peer | None = None  # the public resolver, while there is one
 
     def trust_anchor(self) -> str:
         """The root's DNSKEY that signs its keys, as RDATA text: `257 3 13 mds...`."""
