@@ -332,7 +332,7 @@ def check_doctor(net: Internet, packets: Packets, resolver: Peer, tap: Any, case
 
 
 def forwarded(net: Internet) -> list[str]:
-    """The addresses whose PTRs the public resolver was asked for, as it logs each query; more may leave it than came."""
+    """The addresses whose PTRs the public resolver was asked for, as it logs each query; more may leave it."""
     assert net.upstream is not None
     queries = re.findall(r" info: \S+ (\S+) PTR IN$", net.upstream.log, re.MULTILINE)
     return [ADDRESSES_OF[qname.lower()] for qname in queries if qname.lower() in ADDRESSES_OF]
