@@ -1,10 +1,15 @@
 """The `blackhole-guard` command: finds the module of the command that was asked for, and imports no other."""
 
 import importlib
+import os
+import sys
+from contextlib import suppress
+from typing import Any
 
 import click
 
 from blackhole_guard import __version__
+from blackhole_guard.cli import standard_files
 
 COMMANDS = {
     "serve": "Serve the reserved reverse zones.",
@@ -23,6 +28,19 @@ COMMANDS = {
 
 class LazyCommands(click.Group):
     """A group whose commands live in modules of their own name: `serve` must not pay for the imports of `query`."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command to the end of the process. Exit code 2, as of wrong use: what it had to say could not be written."""
+        standard_files.open_missing()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if not standard_files.is_of_output(error):
+                raise
+            standard_files.drop_output()
+            with suppress(OSError):
+                click.echo(f"Error: cannot write: {os.strerror(error.errno)}", err=True)
+            sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order in which a newcomer meets them."""

@@ -108,24 +108,25 @@ def _read(kind: inspect.Type, node: Node, base: Any, problems: FileProblems, pat
     if isinstance(kinds[0], inspect.StructType):
         return read_struct(node, base, problems, path=path)
     if isinstance(kinds[0], inspect.VarTupleType):
-        return _read_list(kinds[0].item_type, node, problems, path)
+        return _read_list(kinds[0], node, problems, path)
     return _read_text(kinds, node, problems, path)
 
 
-def _read_list(kind: inspect.Type, node: Node, problems: FileProblems, path: str) -> object:
+def _read_list(kind: inspect.VarTupleType, node: Node, problems: FileProblems, path: str) -> object:
     if isinstance(node, Scalar):
-        if node.is_null:
-            return ()
-        node = Sequence(node.line, [node])
+        node = Sequence(node.line, [] if node.is_null else [node])
     if not isinstance(node, Sequence):
         problems.error(
             node.line, f"`{path}` is {describe(node)}, not a list", f"write `{path.rpartition('.')[2]}: [...]`"
         )
         return _MISSING
+    if kind.min_length and not node.items:
+        problems.error(node.line, f"`{path}` is empty", "write at least one item, or delete the line for the default")
+        return _MISSING
     items: dict[object, int] = {}
     good = True
     for item in node.items:
-        value = _read_text([kind], item, problems, path)
+        value = _read_text([kind.item_type], item, problems, path)
         if value is _MISSING:
             good = False
         elif value in items:

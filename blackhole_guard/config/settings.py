@@ -53,7 +53,7 @@ class TcpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How and whom to serve."""
 
-    listen: tuple[Endpoint, ...] | None = (
+    listen: Annotated[tuple[Endpoint, ...], Meta(min_length=1)] | None = (
         None  # address, address:port, [v6]:port or interface name; None: 127.0.0.1 and ::1
     )
     port: Annotated[int, Meta(ge=0, le=65535)] = 53  # where `listen` names none; 0: any that is free
@@ -62,7 +62,7 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         None  # whom to become once the sockets are open; user or user:group
     )
     state_dir: str | None = None  # None: a private temporary directory
-    allow_query: tuple[Annotated[str, Meta(extra={"kind": "client"})], ...] = (
+    allow_query: Annotated[tuple[Annotated[str, Meta(extra={"kind": "client"})], ...], Meta(min_length=1)] = (
         "local",
     )  # `local`, `loopback`, `any`, addresses or CIDRs
     watch: bool = False
@@ -98,7 +98,7 @@ class TelemetrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """The observer's HTTP service."""
 
     enabled: bool = True
-    listen: tuple[Endpoint, ...] = ("127.0.0.1:9353",)
+    listen: Annotated[tuple[Endpoint, ...], Meta(min_length=1)] = ("127.0.0.1:9353",)
     api: ApiSettings = ApiSettings()
     tops: TopsSettings = TopsSettings()
 

@@ -27,6 +27,7 @@ class Outer(msgspec.Struct, frozen=True):
     mailbox: Annotated[str, Meta(extra={"kind": "mailbox"})] | None = None
     names: tuple[str, ...] = ("a",)
     clients: tuple[Annotated[str, Meta(extra={"kind": "client"})], ...] | None = None
+    some: Annotated[tuple[str, ...], Meta(min_length=1)] = ("a",)
     inner: Inner = Inner()
 
 
@@ -98,6 +99,8 @@ def test_the_base_stays_where_nothing_is_said():
         ("names: {a: b}", "`names` is a mapping, not a list; write `names: [...]`"),
         ("names: [a, a]", "`a` stands twice in `names`; delete one of the two"),
         ("names: [a, [b]]", "`names` is a list, not a single value"),
+        ("some: []", "`some` is empty; write at least one item, or delete the line for the default"),
+        ("some:", "`some` is empty; write at least one item, or delete the line for the default"),
         ("names: [a, ~]", "`names` has no value"),
         ("clients: [10.0.0.0/8, 10.0.0.1/8]", "`clients`: `10.0.0.1/8` has bits set behind its prefix"),
         ("inner: 5", "`inner` is text, not a mapping; write `timeout: ...`"),

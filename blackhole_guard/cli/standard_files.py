@@ -1,0 +1,32 @@
+"""Standard input, output and error as a command may find them: closed by who started it, or on a device that is full."""
+
+import errno
+import os
+import sys
+
+# What a write to an open file can end with, besides EPIPE, which click handles.
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def open_missing() -> None:
+    """Put /dev/null where a standard file is closed: the next socket or file would be opened in its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+    sys.stdin = sys.stdin or open(0, closefd=False, encoding="utf-8")
+    sys.stdout = sys.stdout or open(1, "w", closefd=False, encoding="utf-8")
+    sys.stderr = sys.stderr or open(2, "w", closefd=False, encoding="utf-8")
+
+
+def is_of_output(error: OSError) -> bool:
+    """Whether an error that nobody handled is one of writing to an open file. Those of other files have names, or are handled."""
+    return error.errno in _CANNOT_WRITE and error.filename is None
+
+
+def drop_output() -> None:
+    """What standard output still holds back goes nowhere: writing it would fail again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
