@@ -196,10 +196,10 @@ def format_leak(leak: Leak) -> str:
 
 
 def leak_as_json(leak: Leak) -> dict[str, Any]:
-    """Give a leak as JSON. Names are absolute, with escapes as in master files."""
+    """Give a leak as JSON. Names are absolute, with escapes as in master files; a line of a log may have no time."""
     return {
         "event": "leak",
-        "at": leak.at,
+        "at": leak.at or None,
         "via": leak.via.value,
         "certainty": leak.certainty.value,
         "sink": leak.sink.value,

@@ -1,7 +1,6 @@
 """The `blackhole-guard` command: finds the module of the command that was asked for, and imports no other."""
 
 import importlib
-import os
 import sys
 from contextlib import suppress
 from typing import Any
@@ -30,7 +29,7 @@ class LazyCommands(click.Group):
     """A group whose commands live in modules of their own name: `serve` must not pay for the imports of `query`."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a command to the end of the process. Exit code 2, as of wrong use: what it had to say could not be written."""
+        """Run a command to the end of the process; exit code 2 when what it has to say cannot be written."""
         standard_files.open_missing()
         try:
             return super().main(*args, **kwargs)
@@ -39,7 +38,7 @@ class LazyCommands(click.Group):
                 raise
             standard_files.drop_output()
             with suppress(OSError):
-                click.echo(f"Error: cannot write: {os.strerror(error.errno)}", err=True)
+                click.echo(f"Error: cannot write: {error.strerror}", err=True)
             sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import click
 
@@ -49,11 +50,6 @@ class _Found:
         """Those that are proven, or likely."""
         return sum(tally.leaks - tally.possible for tally in self.observed.tallies())
 
-    def add_and_tell(self, leak: Leak) -> None:
-        """Count a leak, and print it as it happens."""
-        self.observed.add(leak)
-        tell(leak)
-
     @property
     def exit_code(self) -> int:
         """What `scan` ends with."""
@@ -71,7 +67,9 @@ class _Found:
     "2: nothing could be read, or understood."
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON; with --follow a line for each leak, and one at the end."
+)
 @click.option(
     "--follow", is_flag=True, help="Tell leaks as they are logged, and wait for more at the end of the only FILE."
 )
@@ -88,7 +86,7 @@ def command(files: tuple[str, ...], as_json: bool, follow: bool, without_libpcap
     try:
         for file in files:
             if follow:
-                _follow(file, found, is_quiet=as_json)
+                _follow(file, found, as_json=as_json)
             else:
                 _scan(file, found, libpcap)
     except KeyboardInterrupt:
@@ -101,16 +99,18 @@ def command(files: tuple[str, ...], as_json: bool, follow: bool, without_libpcap
     if not found.is_complete:
         click.echo("interrupted: this is what was found before", err=True)
     if found.exit_code != 2:
-        _print(found, as_json=as_json)
+        _print(found, as_json=as_json, is_last=follow)
     sys.exit(found.exit_code)
 
 
-def _print(found: _Found, *, as_json: bool) -> None:
+def _print(found: _Found, *, as_json: bool, is_last: bool) -> None:
+    """Print what was found; `is_last`: as the last of the lines that told of each leak."""
     if as_json:
-        report = report_as_json(found.observed, found.counts)
+        report: dict[str, Any] = {"event": "summary"} if is_last else {}
+        report |= report_as_json(found.observed, found.counts)
         report["counts"]["lines"] = found.log_counts.lines
         report |= {"files": found.problems, "complete": found.is_complete}
-        click.echo(json.dumps(report, indent=2 if sys.stdout.isatty() else None))
+        click.echo(json.dumps(report, indent=2 if sys.stdout.isatty() and not is_last else None))
         return
     console = make_console()
     if found.captures:
@@ -127,8 +127,13 @@ def _scan(file: str, found: _Found, libpcap: Libpcap | None) -> None:
             _read(evidence, found, libpcap)
 
 
-def _follow(file: str, found: _Found, *, is_quiet: bool) -> None:
-    """Read a log until there is an end: that of a pipe, or SIGINT."""
+def _follow(file: str, found: _Found, *, as_json: bool) -> None:
+    """Read a log until there is an end, that of a pipe, or SIGINT; tell each leak as it is logged."""
+
+    def report(leak: Leak) -> None:
+        found.observed.add(leak)
+        tell(leak, as_json=as_json)
+
     with _noting_problems(file, found), _opened(file) as descriptor:
         evidence = Evidence(descriptor)
         if evidence.format is not None:
@@ -137,7 +142,6 @@ def _follow(file: str, found: _Found, *, is_quiet: bool) -> None:
             raise EvidenceError("a compressed file is not followed", is_started=False)
         if evidence.start and not evidence.is_text:
             raise EvidenceError(_NO_EVIDENCE, is_started=False)
-        report = found.observed.add if is_quiet else found.add_and_tell
         with suppress(KeyboardInterrupt):
             if evidence.size is None:
                 read_log(read_blocks(evidence.read), evidence.newest, report, found.log_counts)

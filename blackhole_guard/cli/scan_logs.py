@@ -1,13 +1,13 @@
 """What `blackhole-guard scan` prints of query logs, at the end and as it happens."""
 
-import sys
+import json
 from collections import Counter
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import click
 
-from blackhole_guard.cli.leak_report import find_tops, print_tops
+from blackhole_guard.cli.leak_report import find_tops, leak_as_json, print_tops
 from blackhole_guard.cli.terminal import count, make_table
 from blackhole_guard.leaks.evidence import Certainty, Leak, Via
 from blackhole_guard.leaks.leak_tops import WholeTops
@@ -27,13 +27,15 @@ WORDS = {  # what a certainty means, for people
 }
 
 
-def tell(leak: Leak) -> None:
+def tell(leak: Leak, *, as_json: bool) -> None:
     """Print one leak as it happens."""
+    if as_json:
+        click.echo(json.dumps(leak_as_json(leak)))
+        return
     client = "" if leak.client is None else f" for {ip_address(leak.client)}"
     server = "" if leak.server is None else f" to {ip_address(leak.server)}"
     what = f"{format_name(leak.name)} {format_type(leak.qtype)}"
     click.echo(f"{WORDS[leak.certainty]}: {what}{client}{server}")
-    sys.stdout.flush()
 
 
 def print_summary(console: "Console", observed: Observed[WholeTops], counts: LogCounts) -> None:

@@ -1,4 +1,4 @@
-"""Standard input, output and error as a command may find them: closed by who started it, or on a device that is full."""
+"""Standard input, output and error as a command may find them: closed by who started it, or on a full device."""
 
 import errno
 import os
@@ -15,13 +15,13 @@ def open_missing() -> None:
             os.fstat(number)
         except OSError:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
-    sys.stdin = sys.stdin or open(0, closefd=False, encoding="utf-8")
-    sys.stdout = sys.stdout or open(1, "w", closefd=False, encoding="utf-8")
-    sys.stderr = sys.stderr or open(2, "w", closefd=False, encoding="utf-8")
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def is_of_output(error: OSError) -> bool:
-    """Whether an error that nobody handled is one of writing to an open file. Those of other files have names, or are handled."""
+    """Whether an error that nobody handled is one of writing to an open file; where one is opened it has a name."""
     return error.errno in _CANNOT_WRITE and error.filename is None
 
 

@@ -182,7 +182,8 @@ def test_what_was_found_before_a_read_failed_stands(log, follow):
     done = subprocess.run(words, stdin=ours, capture_output=True, timeout=60)
     os.close(ours)
     assert (done.returncode, done.stderr) == (1, b"-: Input/output error\n")
-    found = json.loads(done.stdout)
+    *told, found = map(json.loads, done.stdout.splitlines())
+    assert len(told) == (5 if follow else 0)  # one is for a part of an address
     assert (found["leaks"], found["may_leak"], found["files"]) == (1, 3, {"-": "Input/output error"})
 
 
@@ -238,6 +239,26 @@ def test_nothing_to_read(tmp_path):
 
 def test_one_file_only_is_followed(tmp_path):
     assert scan("a", "b", "--follow").exit_code == 2
+
+
+def test_what_is_followed_may_be_told_as_json(log):
+    words = [sys.executable, "-m", "blackhole_guard", "scan", "--json", "--follow", "-"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(log.read_text())
+        process.stdin.flush()
+        told = [json.loads(process.stdout.readline()) for _ in range(5)]  # while it waits for more
+        rest, _ = process.communicate(timeout=60)
+    assert [(leak["event"], leak["certainty"], leak["shape"]) for leak in told] == [
+        *[("leak", "possible", "host")] * 3,
+        ("leak", "observed", "host"),
+        ("leak", "possible", "partial"),
+    ]
+    leak = told[3]
+    assert (leak["name"], leak["address"], leak["client"]) == ("3.0.0.10.in-addr.arpa.", "10.0.0.3", "10.0.0.5")
+    assert (leak["via"], leak["at"], leak["server"]) == ("log", None, None)  # which the line does not say
+    summary = json.loads(rest)
+    assert (process.returncode, summary["event"], summary["leaks"], summary["may_leak"]) == (1, "summary", 1, 3)
 
 
 def test_follow_tells_leaks_as_they_happen_through_a_rotation_and_ends_with_a_summary(log):
