@@ -39,8 +39,8 @@ _AT_ONCE = 256  # keys that are looked up to go next
 _LEAST_LEARNED = 4096  # answers of the engine before all that was learned from them may be forgotten
 _MOST_CLIENTS = 1 << 16
 _MOST_SCORE = 1 << 16  # messages
-_LOOK_WHOLE = 16  # batches: in one of so many whole messages are looked up, while hardly any is found
-_OFTEN = 8  # such batches in a row whose last messages have the same tail: it is the usual one from then on
+_LOOK_WHOLE = 16  # batches: in one of about so many whole messages are looked up, while hardly any is found
+_OFTEN = 32  # batches that end with the same tail, none with another between: it is the usual one from then on
 _LOOK_IN = 16  # batches: in the first of so many it is looked whether anything is kept, while hardly anything is
 _NOTHING: dict[bytes, bytes] = {}
 _PTR_IN = int(RRType.PTR).to_bytes(2) + int(RRClass.IN).to_bytes(2)  # the end of a question for the name of an address
@@ -67,8 +67,9 @@ class HotPath:
         self._kind = 0  # of the last message's OPT
         self._blind = 0  # batches until it is looked again whether responses are kept
         self._score = 0  # whole messages that were found, less those that were not
-        self._candidate = b""  # the tail that was seen last in place of the usual one
-        self._times = 0  # it was seen in a row
+        self._strange = 0  # messages that are known but for their tail, which is not the usual one, less all others
+        self._candidate = b""  # the tail that was seen last while there were too many of them
+        self._times = 0  # it was seen then, with no other between
 
     def respond_batch(self, batch: Batch) -> None:
         """Answer the messages of a batch, in their places."""
@@ -77,7 +78,7 @@ class HotPath:
         find_tail, tails = self._tails.known.get, self._tails.usual
         find_in_region, caches = self._regions.find, self._caches
         room = _MOST - sum(map(len, caches))
-        kind, behind, unusual, unkept, spare = self._kind, self._behind, 0, 0, b""
+        kind, behind, unusual, strange, unkept, spare = self._kind, self._behind, 0, 0, 0, b""
         find, usual, forms = caches[kind].get, len(tails[kind]) + 2, self._forms.known[kind]
         if self._blind:
             find = _NOTHING.get
@@ -106,6 +107,8 @@ class HotPath:
                         elif rest is not None:
                             unkept += 1
                             spare, spared = key, rest
+                    elif not is_usual:
+                        strange += 1
                 if rest is None:
                     spare = b""  # the engine's answer may be one that has all forms forgotten
                     # The end of any message looks as if no OPT were behind it: where the question ends must be right.
@@ -130,10 +133,11 @@ class HotPath:
             self._keep(spare, kind, spared)
         if looks_whole:
             self._score = min(self._score + len(sizes) - 2 * unusual, _MOST_SCORE)
-            if self._score < -_MOST_SCORE:
-                self._reconsider(message)
         else:
             self._score += 1 + len(sizes) // _LOOK_WHOLE
+        self._strange = max(self._strange + 2 * strange - len(sizes), 0)
+        if self._strange > _MOST_SCORE:
+            self._reconsider(message)
 
     def forget(self, most: int) -> bool:
         """Let go of so many cached responses; returns whether there may be more. Nothing may be asked afterwards.
@@ -249,7 +253,7 @@ class HotPath:
         self._caches[kind][key] = rest
 
     def _reconsider(self, message: bytes) -> None:
-        """Choose the tail of a message, without its ID, for keys, if most have it and not the one that was chosen.
+        """Choose the tail of a message, without its ID, for keys, if it comes time and again in place of the usual one.
 
         What was learned of that kind is forgotten, and soon known again.
         """
@@ -258,6 +262,7 @@ class HotPath:
         self._candidate = tail
         if self._times < _OFTEN:
             return
+        self._times = self._strange = 0
         kind = self._tails.choose(tail)
         if kind is not None:
             self._score = 0

@@ -12,7 +12,7 @@ from blackhole_guard.wire.errors import WireError
 from blackhole_guard.wire.proxy import SIGNATURE, find_header_end, is_proxied, parse_proxy_header
 
 _MOST_KNOWN = 4096
-_BY_PROXY = b"by proxy "  # begins the keys of senders that a header names
+_BY_PROXY = b"by proxy, IPv4 ", b"by proxy, IPv6 "  # by the socket's family: begin keys of senders that a header names
 _DROP = -1  # the size of a message that must not be answered
 
 
@@ -60,9 +60,11 @@ class Proxies:
                 self._unwrap_slot(batch, number, sources)
         if sources:
             find_source = batch.source
-            # The family may be another than the socket's: not the key of who asks through a socket of its own family.
+            # The family may be another than the socket's: not the key of who asks through a socket of its own family,
+            # nor by a proxy that does.
+            by_proxy = _BY_PROXY[batch.is_ipv6]
             batch.senders = [
-                _BY_PROXY + sources[number] if number in sources else sender
+                by_proxy + sources[number] if number in sources else sender
                 for number, sender in enumerate(batch.senders)
             ]
             batch.source = lambda number: sources[number] if number in sources else find_source(number)

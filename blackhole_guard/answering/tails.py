@@ -34,8 +34,8 @@ class Tails:
     def __init__(self, *, answers_nsid: bool) -> None:
         self._answers_nsid = answers_nsid
         # First HEAD octets of a tail -> its kind; how many octets the whole tail then has, and 2 for the ID; whether
-        # it is the usual one, in lower case, too. With one option at most, those octets say that everything fits
-        # together, whatever stands in the option, if the message is that long.
+        # they are the usual one as a whole, which is in lower case, too. With one option at most, those octets say that
+        # everything fits together, whatever stands in the option, if the message is that long.
         self.known: dict[bytes, tuple[int, int, bool]] = dict(_NONE)
         self.usual = list(_USUAL)  # by kind: the one that keys have, whatever the message has
 

@@ -119,7 +119,8 @@ class BatchDatapath(UdpSockets):
     def _go_on_singly(self, batch: Batch, error: Exception) -> None:
         """Leave out the message at which the responder failed, and answer the rest of a batch one by one."""
         self._report(error)
-        batch.put(None)
+        if len(batch.responses) < len(batch.sizes):  # else it failed after the last one
+            batch.put(None)
         for number in range(len(batch.responses), len(batch.sizes)):
             response = None
             if batch.sizes[number] != _DROP:

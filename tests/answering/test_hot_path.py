@@ -38,7 +38,7 @@ LIMITS = {
         tails: {"_MOST_KNOWN": 3},
         forms: {"_MOST": 12},
     },
-    "usual tails often chosen anew": {hot_path: {"_MOST_SCORE": 3}},
+    "usual tails often chosen anew": {hot_path: {"_MOST_SCORE": 3, "_OFTEN": 2}},
     "shelves at hand": {regions: {"_ONE_IN": 1}},
     "no regions": {regions: {"_MOST_ENDINGS": 0}},
     "few forms": {forms: {"_MOST": 3}},
@@ -367,6 +367,27 @@ class TestMemory:
             both.ask_batch([other, usual, other, usual], is_ipv6=False)
         (key,) = both.hot._caches[1]
         assert key.endswith(opt(size=1232))
+
+    @pytest.mark.parametrize("flood", [b"", option(COOKIE, b"AAAAAAAA")])
+    def test_names_that_nobody_asked_for_before_do_not_choose_the_tail(self, both, monkeypatch, flood):
+        monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)
+        known = [Sent(compose(name, tail=(opt(), 0, 1))) for name in (WEB, GONE)]
+        for number in range(200):
+            names = (pack_name(f"{number}.{each}.example.com") for each in range(9))
+            new = [Sent(compose(name, RRType.A, tail=(opt(flood, size=4096), 0, 1))) for name in names]
+            both.ask_batch([*known, *new], is_ipv6=False)
+        assert both.hot._tails.usual[1] == opt()
+        both.check_counts()
+
+    def test_neither_do_a_few_after_many_that_are_unusual_by_their_letters(self, both, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)
+        tail = (opt(option(COOKIE, b"AAAAAAAA")), 0, 1)
+        odd = [Sent(compose(recase(name, ALL_UPPER), tail=(opt(), 0, 1))) for name in (WEB, GONE)]
+        for _ in range(200):
+            both.ask_batch(odd, is_ipv6=False)
+        for _ in range(90):
+            both.ask_batch([Sent(compose(WEB, tail=tail))], is_ipv6=False)
+        assert both.hot._tails.usual[1] == opt()
 
     def test_one_address_teaches_what_holds_for_its_neighbours(self, both):
         both.ask(compose(GONE))

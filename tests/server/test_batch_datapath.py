@@ -11,6 +11,7 @@ from doubles import QUERY, EchoResponder, in_namespace, receive, response_to, ru
 
 from blackhole_guard.server import batch_datapath
 from blackhole_guard.server.batch_datapath import BatchDatapath
+from blackhole_guard.server.mmsg import SLOTS
 
 BOOM = QUERY[:2] + b"BOOM" + QUERY[6:]
 
@@ -44,6 +45,31 @@ def test_a_message_at_which_the_responder_fails_costs_itself_alone(places):
                         assert await receive(client) == response_to(numbered(number))
                 assert await receive(client, 0.05) is None
             assert [str(failure) for failure in failures] == ["boom"] * len(places)
+
+    run_in_worker_loop(check())
+
+
+class FailingAtTheEnd(EchoResponder):
+    """Fails once all messages of a batch have their places."""
+
+    def respond_batch(self, batch):
+        for number in range(len(batch.sizes)):
+            batch.put(response_to(batch.message(number)))
+        raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize("count", [5, SLOTS])
+def test_a_responder_that_fails_behind_the_last_message_costs_none(count):
+    async def check():
+        failures = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context["exception"]))
+        async with serving(BatchDatapath, responder=FailingAtTheEnd()) as served:
+            with udp_client() as client:
+                for number in range(count):
+                    client.sendto(numbered(number), ("127.0.0.1", served.port))
+                for number in range(count):
+                    assert await receive(client) == response_to(numbered(number))
+            assert {str(failure) for failure in failures} == {"boom"}
 
     run_in_worker_loop(check())
 
