@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -36,9 +35,11 @@ class LazyCommands(click.Group):
         except OSError as error:
             if not standard_files.is_of_output(error):
                 raise
-            standard_files.drop_output()
-            with suppress(OSError):
+            standard_files.drop(1)
+            try:
                 click.echo(f"Error: cannot write: {error.strerror}", err=True)
+            except OSError:
+                standard_files.drop(2)
             sys.exit(2)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -25,8 +25,8 @@ def is_of_output(error: OSError) -> bool:
     return error.errno in _CANNOT_WRITE and error.filename is None
 
 
-def drop_output() -> None:
-    """What standard output still holds back goes nowhere: writing it would fail again."""
+def drop(number: int) -> None:
+    """What a standard file still holds back goes nowhere: writing it at the end would fail again."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
+    os.dup2(null, number)
     os.close(null)

@@ -385,6 +385,14 @@ class TestEnd:
             assert not list(tmp_path.glob("blackhole-guard-*"))
 
 
+def next_but_watchdog(manager):
+    """The lines of the next notification that is no sign of life; a load may take many of these on a busy machine."""
+    for _ in range(100):
+        if (lines := manager.recv(4096).decode().splitlines()) != ["WATCHDOG=1"]:
+            return lines
+    raise AssertionError("nothing but signs of life")
+
+
 class TestSystemd:
     def test_the_notify_protocol(self, tmp_path):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -397,11 +405,10 @@ class TestSystemd:
                 assert heard[1].startswith("STATUS=102 zones, ")
                 assert manager.recv(4096) == b"WATCHDOG=1"
                 service.send(signal.SIGHUP)
-                said = [manager.recv(4096).decode().splitlines()[0] for _ in range(6)]
-                assert [line for line in said if line != "WATCHDOG=1"][:2] == ["RELOADING=1", "READY=1"]
+                assert next_but_watchdog(manager)[0] == "RELOADING=1"
+                assert next_but_watchdog(manager)[0] == "READY=1"
                 service.send(signal.SIGTERM)
-                while not (line := manager.recv(4096)).startswith(b"STOPPING=1"):
-                    assert line == b"WATCHDOG=1"
+                assert next_but_watchdog(manager)[0] == "STOPPING=1"
 
     def test_sockets_from_systemd(self, tmp_path):
         """As sd_listen_fds(3) hands them over: descriptors from 3 on, and our own process id."""
