@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 
 from blackhole_guard.answering.averted import AvertedLeaks
-from blackhole_guard.leaks.counts import LeakKey, Sampling, render_counts
+from blackhole_guard.leaks.counts import Sampling, render_counts
 
 UNCOUNTED = "tops_uncounted"
 
@@ -50,8 +50,7 @@ class CountsSender:
             counts, passed, one_in, lost = self.averted.take()
             if lost:
                 self._note_uncounted(lost)
-            by_key = {LeakKey(*key): weight for key, weight in counts.items()}
-            self._waiting = list(render_counts(by_key, Sampling(passed, one_in)))
+            self._waiting = list(render_counts(counts, Sampling(passed, one_in)))
             self._waiting.reverse()
         while self._waiting:
             try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -30,6 +30,9 @@ class LeakKey(NamedTuple):
     is_unmapped: bool  # there was no PTR for it
 
 
+Key = TypeVar("Key", bound=tuple[bytes, bytes, bool])  # a LeakKey, or what it is made of
+
+
 class Sampling(NamedTuple):
     """How far counts are estimates, because not each message was looked at."""
 
@@ -50,7 +53,7 @@ _DECODER = msgspec.msgpack.Decoder(_Message)
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-def render_counts(counts: Mapping[LeakKey, int], sampling: Sampling) -> Iterator[bytes]:
+def render_counts(counts: Mapping[Key, int], sampling: Sampling) -> Iterator[bytes]:
     """Give the messages that say what was counted; none where nothing was, and nothing was passed."""
     rows = iter(counts.items())
     passed = sampling.passed
