@@ -79,6 +79,7 @@ def _rounds(path: HotPath | None, averted: AvertedLeaks | None, batches: int) ->
             drawn = averted.draw_from(batch)
             path.respond_batch(batch)
             averted.set_aside(drawn, batch)
+            averted.settle()
         if averted is not None:
             averted._look()
             averted.take()

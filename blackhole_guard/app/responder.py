@@ -164,6 +164,11 @@ class SnapshotResponder:
             averted.ahead -= count  # as `is_drawn`, without a call for each batch
         self._hot_path.respond_batch(batch)
 
+    def settle(self) -> None:
+        """Look at messages that were set aside for the tops, if it is time."""
+        if self._averted is not None:
+            self._averted.settle()
+
     def is_proxy(self, source: bytes) -> bool:
         """Whether streams from there may begin with a header that says on whose behalf."""
         return self._proxies is not None and self._proxies.is_listed(source)

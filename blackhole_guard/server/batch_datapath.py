@@ -57,6 +57,7 @@ class BatchDatapath(UdpSockets):
             if not number and sent:
                 # One sample a turn, and each one when there are few.
                 self._meter.observe(monotonic() - start)
+            self._responder.settle()
             if count < SLOTS:
                 reader.stop_stamps()
                 return False

@@ -47,6 +47,7 @@ class PlainDatapath(UdpSockets):
             if response is not None and self._send(reader.sock, response, back.control, sender) and start is not None:
                 self._meter.observe(monotonic() - start)
                 start = None
+            self._responder.settle()
         return True
 
     def _find_drop_reason(self, reader: Reader, source: bytes, port: int, flags: int, back: WayBack) -> str | None:

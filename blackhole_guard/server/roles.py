@@ -43,6 +43,9 @@ class Responder(Protocol):
         An exception belongs to the first message without a response.
         """
 
+    def settle(self) -> None:
+        """Do what was put off until the responses had left. Called after each batch: mostly it must be nothing."""
+
     def is_proxy(self, source: bytes) -> bool:
         """Whether TCP connections from there may begin with a header of the PROXY protocol, which is to be believed."""
 

@@ -219,6 +219,7 @@ class _CarefulResponder:
         self._on_first_use = on_first_use
         self.respond = responder.respond  # no step between: this is called for each message
         self.respond_batch = responder.respond_batch
+        self.settle = responder.settle
         self.fold = responder.fold
         self.is_proxy = responder.is_proxy
 

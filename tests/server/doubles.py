@@ -43,6 +43,7 @@ class EchoResponder:
         self.folded: list[float] = []
         self.stale_snapshot = False  # makes refresh() raise
         self.proxies: set[bytes] = set()
+        self.settled: Callable[[], object] = lambda: None
 
     def respond(self, octets: bytes, source: bytes, transport: roles.Transport) -> bytes | None:
         self.seen.append((octets, source, transport))
@@ -59,6 +60,9 @@ class EchoResponder:
             batch.put(
                 None if silent else self.respond(batch.message(number), batch.source(number), roles.Transport.UDP)
             )
+
+    def settle(self) -> None:
+        self.settled()
 
     def is_proxy(self, source: bytes) -> bool:
         return source in self.proxies

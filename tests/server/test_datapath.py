@@ -52,6 +52,18 @@ class TestAnswers:
 
         run_in_worker_loop(check())
 
+    def test_what_the_responder_has_put_off_is_done_when_the_responses_have_left(self, kind):
+        async def check():
+            async with serving(kind) as served:
+                with udp_client() as client:
+                    there = []
+                    served.responder.settled = lambda: there.append(client.recv(512, socket.MSG_DONTWAIT))
+                    client.sendto(QUERY, ("127.0.0.1", served.port))
+                    await until(lambda: there)
+                    assert there == [response_to(QUERY)]
+
+        run_in_worker_loop(check())
+
     def test_many_clients_of_several_sockets(self, kind):
         async def check():
             async with serving(kind, "127.0.0.1:0", "[::1]:0", "127.0.0.2:0") as served:
