@@ -135,8 +135,8 @@ class HotPath:
             self._score = min(self._score + len(sizes) - 2 * unusual, _MOST_SCORE)
         else:
             self._score += 1 + len(sizes) // _LOOK_WHOLE
-        self._strange = max(self._strange + 2 * strange - len(sizes), 0)
-        if self._strange > _MOST_SCORE:
+        self._strange = min(max(self._strange + 2 * strange - len(sizes), 0), _MOST_SCORE)
+        if self._strange == _MOST_SCORE:
             self._reconsider(message)
 
     def forget(self, most: int) -> bool:

@@ -379,6 +379,18 @@ class TestMemory:
         assert both.hot._tails.usual[1] == opt()
         both.check_counts()
 
+    def test_neither_do_a_few_after_many_that_had_a_tail_each(self, both, monkeypatch):
+        monkeypatch.setattr(hot_path, "_MOST_SCORE", 20)
+        tails = [(opt(option(COOKIE, bytes((n,)) * 8)), 0, 1) for n in range(200)]
+        for tail in tails:
+            both.ask_batch([Sent(compose(name, tail=tail)) for name in (WEB, GONE)], is_ipv6=False)
+        for _ in range(20):
+            both.ask_batch([Sent(compose(WEB, tail=(opt(), 0, 1)))], is_ipv6=False)
+        for _ in range(19):
+            both.ask_batch([Sent(compose(WEB, tail=tails[0]))], is_ipv6=False)
+        assert both.hot._strange < 20
+        assert both.hot._tails.usual[1] == opt()
+
     def test_neither_do_a_few_after_many_that_are_unusual_by_their_letters(self, both, monkeypatch):
         monkeypatch.setattr(hot_path, "_MOST_SCORE", 100)
         tail = (opt(option(COOKIE, b"AAAAAAAA")), 0, 1)
