@@ -39,8 +39,8 @@ _AT_ONCE = 256  # keys that are looked up to go next
 _LEAST_LEARNED = 4096  # answers of the engine before all that was learned from them may be forgotten
 _MOST_CLIENTS = 1 << 16
 _MOST_SCORE = 1 << 16  # messages
-_LOOK_WHOLE = 16  # batches: in one of about so many whole messages are looked up, while hardly any is found
-_OFTEN = 32  # batches that end with the same tail, none with another between: it is the usual one from then on
+_LOOK_WHOLE = 16  # large batches: in one of so many whole messages are looked up, while hardly any is found
+_OFTEN = 32  # votes for a tail, less those for others, make it the usual one
 _LOOK_IN = 16  # batches: in the first of so many it is looked whether anything is kept, while hardly anything is
 _NOTHING: dict[bytes, bytes] = {}
 _PTR_IN = int(RRType.PTR).to_bytes(2) + int(RRClass.IN).to_bytes(2)  # the end of a question for the name of an address
@@ -67,9 +67,11 @@ class HotPath:
         self._kind = 0  # of the last message's OPT
         self._blind = 0  # batches until it is looked again whether responses are kept
         self._score = 0  # whole messages that were found, less those that were not
-        self._strange = 0  # messages that are known but for their tail, which is not the usual one, less all others
-        self._candidate = b""  # the tail that was seen last while there were too many of them
-        self._times = 0  # it was seen then, with no other between
+        # Messages that are known but for their tail, less all others; too many of them have one vote. Their tail is not
+        # the usual one, or that is longer than HEAD, and then the votes for it change nothing.
+        self._strange = 0
+        self._candidate = b""  # the tail that most votes were for, if one has the majority (Boyer and Moore)
+        self._votes = 0  # for it, less those for others
 
     def respond_batch(self, batch: Batch) -> None:
         """Answer the messages of a batch, in their places."""
@@ -253,16 +255,20 @@ class HotPath:
         self._caches[kind][key] = rest
 
     def _reconsider(self, message: bytes) -> None:
-        """Choose the tail of a message, without its ID, for keys, if it comes time and again in place of the usual one.
+        """Vote for the tail of a message, without its ID; the one with enough votes is in the keys from then on.
 
         What was learned of that kind is forgotten, and soon known again.
         """
+        self._strange -= _MOST_SCORE // _OFTEN  # so many more until the next vote
         tail = message[message.find(0, 10) + 5 :]
-        self._times = self._times + 1 if tail == self._candidate else 1
-        self._candidate = tail
-        if self._times < _OFTEN:
+        if tail != self._candidate and self._votes:
+            self._votes -= 1
             return
-        self._times = self._strange = 0
+        self._candidate = tail
+        self._votes += 1
+        if self._votes < _OFTEN:
+            return
+        self._votes = self._strange = 0
         kind = self._tails.choose(tail)
         if kind is not None:
             self._score = 0

@@ -28,6 +28,10 @@ _STDIN_DESCRIPTOR = 0
 _NO_EVIDENCE = "neither pcap nor pcapng, nor text"
 
 
+class _OutputError(Exception):
+    """A leak could not be told: its cause is no fault of the file that is read."""
+
+
 @dataclass(slots=True)
 class _Found:
     """What all files together have shown."""
@@ -91,16 +95,25 @@ def command(files: tuple[str, ...], as_json: bool, follow: bool, without_libpcap
                 _scan(file, found, libpcap)
     except KeyboardInterrupt:
         found.is_complete = False
+    except _OutputError as error:
+        assert error.__cause__ is not None
+        raise error.__cause__ from None
     finally:
         gc.enable()
     for file, problem in found.problems.items():
         if problem is not None:
-            click.echo(f"{escape_text(file)}: {escape_text(problem)}", err=True)
+            _complain(f"{escape_text(file)}: {escape_text(problem)}")
     if not found.is_complete:
-        click.echo("interrupted: this is what was found before", err=True)
-    if found.exit_code != 2:
+        _complain("interrupted: this is what was found before")
+    if found.exit_code != 2 or (follow and as_json):
         _print(found, as_json=as_json, is_last=follow)
     sys.exit(found.exit_code)
+
+
+def _complain(text: str) -> None:
+    """Print to standard error; what was found must be printed, too, if that is full."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _print(found: _Found, *, as_json: bool, is_last: bool) -> None:
@@ -132,7 +145,10 @@ def _follow(file: str, found: _Found, *, as_json: bool) -> None:
 
     def report(leak: Leak) -> None:
         found.observed.add(leak)
-        tell(leak, as_json=as_json)
+        try:
+            tell(leak, as_json=as_json)
+        except OSError as error:
+            raise _OutputError from error
 
     with _noting_problems(file, found), _opened(file) as descriptor:
         evidence = Evidence(descriptor)

@@ -4,8 +4,8 @@ import errno
 import os
 import sys
 
-# What a write to an open file can end with, besides EPIPE, which click handles.
-_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# What a write to an open file can end with.
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 
 def open_missing() -> None:

@@ -204,9 +204,17 @@ class TestSampling:
             worker.take()
         assert looked[1] < looked[0] / 2
 
+    def test_nothing_is_looked_at_before_the_responses_have_left(self, worker, monkeypatch):
+        monkeypatch.setattr(worker.averted, "settle", lambda: None)
+        for _ in range(4):
+            worker.ask_batch([Sent(ask_for("10.0.0.3"))] * 60)
+        assert not worker.averted._counts
+        AvertedLeaks.settle(worker.averted)
+        assert list(worker.averted._counts.values()) == [240]
+
     def test_no_place_in_a_batch_and_no_way_to_ask_is_preferred(self, monkeypatch):
         """Over many seeds, so each count is a mean. Its standard deviation is one per cent of what was asked."""
-        monkeypatch.setattr("blackhole_guard.answering.averted._MOST_DRAWN", 1 << 20)  # nobody else looks
+        monkeypatch.setattr("blackhole_guard.answering.averted._MOST_NOTED", 1 << 20)  # nobody else looks
         seen, asked, rounds = Counter(), Counter(), 600
         for seed in range(rounds):
             averted = AvertedLeaks(random.Random(seed).getrandbits, 50, 50)

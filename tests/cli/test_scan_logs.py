@@ -261,6 +261,14 @@ def test_what_is_followed_may_be_told_as_json(log):
     assert (process.returncode, summary["event"], summary["leaks"], summary["may_leak"]) == (1, "summary", 1, 3)
 
 
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_that_leaks_cannot_be_told_is_no_fault_of_the_log(log, words):
+    command = [sys.executable, "-m", "blackhole_guard", "scan", "--follow", "-", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, input=log.read_bytes(), stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert (done.returncode, done.stderr) == (2, b"Error: cannot write: No space left on device\n")
+
+
 def test_follow_tells_leaks_as_they_happen_through_a_rotation_and_ends_with_a_summary(log):
     words = [sys.executable, "-c", INTERRUPTIBLE, str(log), "--follow"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -126,8 +126,10 @@ def resolved_with_a_link(net: Internet, lines: Lines, validates: bool, more: str
 def leaking_upstream(net: Internet) -> Iterator[None]:
     config = f"{leaking_unbound(net)}server:\n  outgoing-interface: {UPSTREAM}\n"
     with unbound(config, host=net.host, address=UPSTREAM, port=53) as net.upstream:
-        yield
-    net.upstream = None
+        try:
+            yield
+        finally:
+            net.upstream = None
 
 
 RESOLVERS = {
